@@ -1,0 +1,1 @@
+"""The server: joins the capabilities, stores what they make, and exposes it over HTTP."""

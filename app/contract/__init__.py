@@ -1,0 +1,1 @@
+"""The HTTP contract: models made from openapi.yaml, and its binding to handlers."""

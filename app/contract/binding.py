@@ -1,0 +1,119 @@
+"""Binds openapi.yaml to handlers by operationId; start-up refuses a missing, an unknown or a doubled operation."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from fastapi import APIRouter
+
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+CONTRACT = Path(__file__).resolve().parents[2] / "openapi.yaml"
+
+Handler = Callable[..., Any]
+H = TypeVar("H", bound=Handler)
+
+
+class ContractError(Exception):
+    """The handlers and openapi.yaml disagree; the server does not start."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of the contract."""
+
+    id: str
+    method: str
+    path: str
+    tag: str
+    status: int
+    idempotent_by_key: bool
+
+
+class Handlers:
+    """The functions that carry out operations, by operationId."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, Handler] = {}
+
+    def __call__(self, operation_id: str) -> Callable[[H], H]:
+        """Decorator: this function carries out that operation."""
+
+        def register(handler: H) -> H:
+            if operation_id in self._by_id:
+                raise ContractError(f"two handlers for {operation_id}: keep one")
+            self._by_id[operation_id] = handler
+            return handler
+
+        return register
+
+    def include(self, other: "Handlers") -> None:
+        """Take over another registry's handlers."""
+        for operation_id, handler in other._by_id.items():
+            self(operation_id)(handler)
+
+    def __getitem__(self, operation_id: str) -> Handler:
+        """The handler of an operation; KeyError without one."""
+        return self._by_id[operation_id]
+
+    def ids(self) -> frozenset[str]:
+        """Every operationId that has a handler."""
+        return frozenset(self._by_id)
+
+
+def load_contract(path: Path = CONTRACT) -> dict[str, Any]:
+    """openapi.yaml as data."""
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
+        raise ContractError(f"{path.name} holds no mapping")
+    return document
+
+
+def operations(contract: dict[str, Any]) -> Iterator[Operation]:
+    """Every operation of the contract."""
+    for path, item in contract["paths"].items():
+        for method in METHODS:
+            if method in item:
+                spec = item[method]
+                statuses = [int(status) for status in spec["responses"] if status.startswith("2")]
+                yield Operation(
+                    id=spec["operationId"],
+                    method=method.upper(),
+                    path=path,
+                    tag=spec["tags"][0],
+                    status=statuses[-1] if method == "post" else statuses[0],
+                    idempotent_by_key=any(
+                        parameter.get("$ref", "").endswith("/IdempotencyKey")
+                        for parameter in spec.get("parameters", ())
+                    ),
+                )
+
+
+def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIRouter:
+    """A router with one route for each operation; those that take an Idempotency-Key get the route class `keyed`.
+
+    Raises ContractError when an operation has no handler, a handler no operation, or an operationId stands twice.
+    """
+    found = list(operations(contract))
+    ids = [operation.id for operation in found]
+    doubled = sorted({id_ for id_ in ids if ids.count(id_) > 1})
+    missing = sorted(set(ids) - handlers.ids())
+    unknown = sorted(handlers.ids() - set(ids))
+    if doubled or missing or unknown:
+        raise ContractError(
+            f"openapi.yaml and app/api disagree: doubled {doubled}, without handler {missing}, not in the contract {unknown}"
+        )
+    router = APIRouter()
+    keyed_router = APIRouter(route_class=keyed)
+    for operation in found:
+        (keyed_router if operation.idempotent_by_key else router).add_api_route(
+            operation.path,
+            handlers[operation.id],
+            methods=[operation.method],
+            operation_id=operation.id,
+            tags=[operation.tag],
+            status_code=operation.status,
+        )
+    router.include_router(keyed_router)
+    return router

@@ -1,0 +1,370 @@
+"""The bodies of the HTTP API, generated from openapi.yaml by tools/generate-contract; do not edit."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from typing import Annotated, Any, Literal
+
+
+class Error(BaseModel):
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """
+    RFC 9457
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="What went wrong")]
+    slug: Annotated[str, Field(description="The problem's stable name")]
+    remedy: Annotated[str, Field(description="What to do next")]
+    field: Annotated[str | None, Field(description="Where in the request, as `body.board`")] = None
+    errors: list[Error] | None = None
+
+
+class Health(BaseModel):
+    status: Literal["alive"]
+    version: str
+
+
+class Readiness(BaseModel):
+    ready: bool
+    checks: Annotated[dict[str, str], Field(description="`ok`, or what is wrong, for each part")]
+    lwm2m: Annotated[str | None, Field(description="The LwM2M server's address")]
+    builder_engine: Annotated[
+        Literal["docker", "local"],
+        Field(description="`local`: no Docker Engine answers and the shipped builder runs as a process"),
+    ]
+
+
+class Board(BaseModel):
+    name: str
+    cpu: str
+    flash_bytes: int
+    ram_bytes: int
+    builders: Annotated[list[str], Field(description="Ids of the builders for it")]
+
+
+class BoardPage(BaseModel):
+    items: list[Board]
+    next_cursor: str | None
+
+
+class BuilderRegistration(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    image: Annotated[
+        str,
+        Field(
+            description="An image reference, best with its digest",
+            examples=["tinymlaas/cortex-m:latest"],
+            max_length=300,
+            min_length=1,
+            pattern="^[A-Za-z0-9][A-Za-z0-9._/:@-]*$",
+        ),
+    ]
+
+
+class BuilderBoard(BaseModel):
+    name: str
+    cpu: str
+    flash_bytes: int
+    ram_bytes: int
+
+
+class Builder(BaseModel):
+    id: str
+    name: str
+    version: str
+    maintainer: str
+    description: str
+    image: Annotated[str, Field(description="The reference that was registered")]
+    digest: Annotated[str, Field(description="What every build runs")]
+    engine: Literal["docker", "local"]
+    boards: list[BuilderBoard]
+    model_formats: list[str]
+    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of a build's parameters")]
+    created_at: AwareDatetime
+
+
+class BuilderPage(BaseModel):
+    items: list[Builder]
+    next_cursor: str | None
+
+
+class Model(BaseModel):
+    name: str
+    task: str | None
+    description: str | None
+    active_version: Annotated[int, Field(description="What `predict` and a build without a version use")]
+    latest_version: int
+    created_at: AwareDatetime
+
+
+class ModelPage(BaseModel):
+    items: list[Model]
+    next_cursor: str | None
+
+
+class Tensor(BaseModel):
+    name: str
+    shape: list[int]
+    dtype: str
+    scale: float | None
+    zero_point: int | None
+
+
+class OperatorCount(BaseModel):
+    name: str
+    count: int
+
+
+class ModelReport(BaseModel):
+    """
+    What inspection found
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    operators: list[OperatorCount]
+    parameters: Annotated[int, Field(description="Trained numbers")]
+    macs: Annotated[int, Field(description="Multiply-accumulates in one inference")]
+    flash_estimate_bytes: int
+    ram_estimate_bytes: int
+    is_int8: bool
+
+
+class ModelVersion(BaseModel):
+    model: str
+    version: int
+    sha256: str
+    size: Annotated[int, Field(description="Bytes")]
+    active: bool
+    golden_vectors: Annotated[int, Field(description="How many the oracle computed")]
+    report: ModelReport
+    card: dict[str, Any] | None
+    created_at: AwareDatetime
+
+
+class ModelVersionPage(BaseModel):
+    items: list[ModelVersion]
+    next_cursor: str | None
+
+
+class PredictionRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    instances: Annotated[
+        list[Any],
+        Field(
+            description="Each has the input's shape without the batch dimension, in the input's real units",
+            max_length=1024,
+            min_length=1,
+        ),
+    ]
+
+
+class Prediction(BaseModel):
+    prediction: list[Any]
+
+
+class BuildRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
+        str, Field(description="A model's name", examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    ]
+    version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    board: Annotated[str, Field(examples=["mps2-an386"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    builder_id: Annotated[
+        str | None, Field(description="Without it the newest builder for the board", pattern="^bldr_[0-9a-f]{16}$")
+    ] = None
+    parameters: Annotated[dict[str, Any], Field(description="As the builder's schema asks")] = {}
+    firmware_version: Annotated[
+        str,
+        Field(
+            description="major.minor.revision; the build number is made from the key",
+            pattern="^(0|[1-9][0-9]{0,2})\\.(0|[1-9][0-9]{0,2})\\.(0|[1-9][0-9]{0,4})$",
+        ),
+    ] = "1.0.0"
+    security_counter: Annotated[
+        int, Field(description="A device refuses an image with a lower one than it runs", ge=1, le=2147483647)
+    ] = 1
+
+
+class Memory(BaseModel):
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+
+
+class BuildFailure(BaseModel):
+    slug: str
+    detail: str
+    remedy: str
+
+
+class Build(BaseModel):
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    model: str
+    version: int
+    model_sha256: str
+    board: str
+    builder_id: str
+    builder_digest: str
+    parameters: dict[str, Any]
+    firmware_version: Annotated[str, Field(description="With the build number")]
+    security_counter: int
+    key: Annotated[str, Field(description="SHA-256 over everything that determines the artifact")]
+    artifact_sha256: str | None
+    memory: Memory | None
+    operators: list[OperatorCount]
+    toolchain: dict[str, str]
+    error: BuildFailure | None
+    attempts: Annotated[int, Field(description="How often a worker began it")]
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    seconds: Annotated[float | None, Field(description="From start to end")]
+
+
+class BuildPage(BaseModel):
+    items: list[Build]
+    next_cursor: str | None
+
+
+class Artifact(BaseModel):
+    sha256: str
+    kind: Literal["firmware", "model"]
+    size: int
+    board: str
+    firmware_version: str
+    security_counter: int
+    model: str
+    version: int
+    model_sha256: str
+    builder_digest: str
+    build_id: str
+    devices: Annotated[list[str], Field(description="Endpoints that run it")]
+    created_at: AwareDatetime
+
+
+class ArtifactPage(BaseModel):
+    items: list[Artifact]
+    next_cursor: str | None
+
+
+class Device(BaseModel):
+    endpoint: str
+    reachability: Literal["online", "offline"]
+    address: str | None
+    lwm2m_version: str | None
+    lifetime: Annotated[int | None, Field(description="Seconds")]
+    board: str | None
+    firmware_version: Annotated[str | None, Field(description="What the device reported last")]
+    artifact_sha256: Annotated[str | None, Field(description="What it was proven to run")]
+    model: str | None
+    version: int | None
+    model_sha256: str | None
+    first_seen_at: AwareDatetime
+    last_seen_at: AwareDatetime
+
+
+class DevicePage(BaseModel):
+    items: list[Device]
+    next_cursor: str | None
+
+
+class UpdateRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    endpoint: Annotated[str, Field(max_length=255, min_length=1)]
+    artifact_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    delivery: Annotated[
+        Literal["push", "pull"],
+        Field(description="`push`: the server writes the package; `pull`: the device fetches it from a URI"),
+    ] = "pull"
+
+
+class Update(BaseModel):
+    id: str
+    kind: Literal["fota", "sota"]
+    endpoint: str
+    artifact_sha256: str
+    previous_sha256: str | None
+    delivery: Literal["push", "pull"]
+    state: Literal[
+        "pending",
+        "downloading",
+        "downloaded",
+        "updating",
+        "verifying",
+        "succeeded",
+        "failed",
+        "rolled-back",
+        "cancelled",
+    ]
+    reason: Annotated[str | None, Field(description="Why it ended so")]
+    result: Annotated[int | None, Field(description="`/5/0/5` as the device reported it")]
+    bytes_sent: int
+    bytes_total: int
+    expected_version: str
+    reported_version: str | None
+    report: Annotated[dict[str, Any] | None, Field(description="The device's own report of the golden vectors")]
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    deadline_at: Annotated[AwareDatetime | None, Field(description="When the present state is given up")]
+    delivery_seconds: float | None
+
+
+class UpdatePage(BaseModel):
+    items: list[Update]
+    next_cursor: str | None
+
+
+class UpdateStep(BaseModel):
+    at: AwareDatetime
+    state: str
+    text: str
+
+
+class UpdateExplanation(BaseModel):
+    id: str
+    state: Literal[
+        "pending",
+        "downloading",
+        "downloaded",
+        "updating",
+        "verifying",
+        "succeeded",
+        "failed",
+        "rolled-back",
+        "cancelled",
+    ]
+    summary: str
+    device_result: Annotated[str | None, Field(description="`/5/0/5` decoded")]
+    next: Annotated[str, Field(description="What happens next, or what to do")]
+    steps: list[UpdateStep]
+
+
+class Event(BaseModel):
+    id: int
+    at: AwareDatetime
+    type: Annotated[str, Field(examples=["build.succeeded"])]
+    subject: Annotated[str, Field(examples=["build/bld_0123456789abcdef"])]
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    items: list[Event]
+    next_cursor: str | None
