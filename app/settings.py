@@ -1,0 +1,47 @@
+"""Every environment variable of the server, typed; each is `TINYMLAAS_` and the field's name."""
+
+import socket
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be configured, with defaults that need nothing installed beside Docker and QEMU."""
+
+    model_config = SettingsConfigDict(env_prefix="TINYMLAAS_", extra="ignore")
+
+    data_dir: Path = Field(default=Path("data"), description="Database, blobs, logs and keys")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str | None = Field(
+        default=None, description="How devices reach the HTTP API, when not by host and port"
+    )
+    lwm2m_host: str = "127.0.0.1"
+    lwm2m_port: int = Field(default=5683, ge=0, le=65535)
+    lwm2m_public_host: str | None = Field(default=None, description="How devices reach the LwM2M server")
+    max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    max_model_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    golden_vectors: int = Field(default=8, ge=1, le=16)
+    build_workers: int = Field(default=2, ge=1, le=64)
+    update_workers: int = Field(default=16, ge=1, le=1024)
+    build_seconds: int = Field(default=600, ge=1)
+    build_memory_bytes: int = Field(default=2 * 1024**3, ge=64 * 1024**2)
+    build_output_bytes: int = Field(default=64 * 1024**2, ge=1024)
+    build_pids: int = Field(default=256, ge=8)
+    build_cpus: float = Field(default=2.0, gt=0)
+    update_seconds: int = Field(default=300, ge=1, description="Deadline of each state of an update")
+    executor_id: str = Field(default_factory=socket.gethostname, description="This process's slot among the workers")
+    shutdown_seconds: int = Field(default=5, ge=0, description="How long requests and jobs may take to end at shutdown")
+    log_json: bool = False
+
+    @property
+    def database_url(self) -> str:
+        """The server's own tables."""
+        return f"sqlite:///{self.data_dir / 'tinymlaas.sqlite3'}"
+
+    @property
+    def jobs_database_url(self) -> str:
+        """The job engine's tables."""
+        return f"sqlite:///{self.data_dir / 'jobs.sqlite3'}"

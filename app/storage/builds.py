@@ -1,0 +1,54 @@
+"""Rows of builds and of the artifacts that they made."""
+
+from collections.abc import Sequence
+
+from sqlmodel import Session, col, select
+
+from app.storage.pages import Page, page
+from app.storage.tables import ArtifactRow, BuildRow, DeviceRow
+
+
+def by_id(session: Session, build_id: str) -> BuildRow | None:
+    """One build."""
+    return session.exec(select(BuildRow).where(BuildRow.id == build_id)).first()
+
+
+def live_by_key(session: Session, key: str) -> BuildRow | None:
+    """The build of a key that is queued, running or succeeded."""
+    return session.exec(
+        select(BuildRow).where(BuildRow.key == key, col(BuildRow.state).in_(("queued", "running", "succeeded")))
+    ).first()
+
+
+def unfinished(session: Session) -> Sequence[BuildRow]:
+    """Builds that are queued or running, oldest first."""
+    return session.exec(
+        select(BuildRow).where(col(BuildRow.state).in_(("queued", "running"))).order_by(col(BuildRow.seq))
+    ).all()
+
+
+def listing(session: Session, cursor: str | None, limit: int, state: str | None, model: str | None) -> Page[BuildRow]:
+    """A page, newest first."""
+    statement = select(BuildRow)
+    if state is not None:
+        statement = statement.where(BuildRow.state == state)
+    if model is not None:
+        statement = statement.where(BuildRow.model == model)
+    return page(session, statement, col(BuildRow.seq), cursor=cursor, limit=limit)
+
+
+def artifact(session: Session, sha256: str) -> ArtifactRow | None:
+    """One artifact."""
+    return session.exec(select(ArtifactRow).where(ArtifactRow.sha256 == sha256)).first()
+
+
+def artifacts(session: Session, cursor: str | None, limit: int) -> Page[ArtifactRow]:
+    """A page of artifacts, newest first."""
+    return page(session, select(ArtifactRow), col(ArtifactRow.seq), cursor=cursor, limit=limit)
+
+
+def running_on(session: Session, sha256: str) -> list[str]:
+    """The endpoints that were proven to run an artifact."""
+    return list(
+        session.exec(select(DeviceRow.endpoint).where(DeviceRow.artifact_sha256 == sha256).order_by(DeviceRow.endpoint))
+    )

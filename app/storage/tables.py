@@ -1,0 +1,212 @@
+"""The tables; the only place where SQLModel is used. Alembic's migrations must agree (`alembic check` in the tests)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, Dialect, Index, String, text
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+
+def now() -> datetime:
+    """The present, aware."""
+    return datetime.now(UTC)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC time, kept as ISO text: sorts as it reads, and is the same on every database."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """To the database."""
+        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """From the database."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def _moment(*, nullable: bool = False) -> Any:
+    return (
+        Field(default=None, sa_column=Column(Moment, nullable=nullable))
+        if nullable
+        else Field(default_factory=now, sa_column=Column(Moment, nullable=False))
+    )
+
+
+def _json(*, nullable: bool = False) -> Any:
+    if nullable:
+        return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
+    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class BuilderRow(SQLModel, table=True):
+    """A builder image by digest."""
+
+    __tablename__ = "builder"
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    name: str = Field(max_length=200)
+    image: str = Field(max_length=300)
+    digest: str = Field(unique=True, max_length=100)
+    engine: str = Field(max_length=10)
+    manifest: dict[str, Any] = _json()
+    created_at: datetime = _moment()
+
+
+class ModelRow(SQLModel, table=True):
+    """A model's name, and which of its versions is active."""
+
+    __tablename__ = "model"
+    name: str = Field(primary_key=True, max_length=63)
+    active_version: int
+    created_at: datetime = _moment()
+
+
+class ModelVersionRow(SQLModel, table=True):
+    """One uploaded .tflite."""
+
+    __tablename__ = "model_version"
+    __table_args__ = (Index("ix_model_version_sha256", "model", "sha256", unique=True),)
+    model: str = Field(primary_key=True, foreign_key="model.name", max_length=63)
+    version: int = Field(primary_key=True)
+    sha256: str = Field(max_length=64)
+    size: int
+    report: dict[str, Any] = _json()
+    golden: dict[str, Any] = _json()
+    card: dict[str, Any] | None = _json(nullable=True)
+    created_at: datetime = _moment()
+
+
+class BuildRow(SQLModel, table=True):
+    """A build; at most one that is queued, running or succeeded for each key."""
+
+    __tablename__ = "build"
+    __table_args__ = (
+        Index(
+            "ix_build_live_key",
+            "key",
+            unique=True,
+            sqlite_where=text("state IN ('queued', 'running', 'succeeded')"),
+            postgresql_where=text("state IN ('queued', 'running', 'succeeded')"),
+        ),
+    )
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    key: str = Field(max_length=64)
+    state: str = Field(default="queued", max_length=12, index=True)
+    model: str = Field(max_length=63)
+    version: int
+    model_sha256: str = Field(max_length=64)
+    board: str = Field(max_length=63)
+    builder_id: str = Field(max_length=40)
+    builder_digest: str = Field(max_length=100)
+    parameters: dict[str, Any] = _json()
+    firmware_version: str = Field(max_length=40)
+    security_counter: int
+    artifact_sha256: str | None = Field(default=None, max_length=64)
+    result: dict[str, Any] | None = _json(nullable=True)
+    error: dict[str, Any] | None = _json(nullable=True)
+    attempts: int = 0
+    cancel_requested: bool = False
+    created_at: datetime = _moment()
+    started_at: datetime | None = _moment(nullable=True)
+    finished_at: datetime | None = _moment(nullable=True)
+
+
+class ArtifactRow(SQLModel, table=True):
+    """A signed image in the blob store, and where it came from."""
+
+    __tablename__ = "artifact"
+    seq: int | None = Field(default=None, primary_key=True)
+    sha256: str = Field(unique=True, max_length=64)
+    kind: str = Field(max_length=12)
+    size: int
+    board: str = Field(max_length=63)
+    firmware_version: str = Field(max_length=40)
+    security_counter: int
+    model: str = Field(max_length=63)
+    version: int
+    model_sha256: str = Field(max_length=64)
+    builder_digest: str = Field(max_length=100)
+    build_id: str = Field(max_length=40)
+    created_at: datetime = _moment()
+
+
+class DeviceRow(SQLModel, table=True):
+    """A device that registered over LwM2M at least once; `registration` outlives a restart of the server."""
+
+    __tablename__ = "device"
+    endpoint: str = Field(primary_key=True, max_length=255)
+    registration: dict[str, Any] | None = _json(nullable=True)
+    expires_at: datetime | None = _moment(nullable=True)
+    board: str | None = Field(default=None, max_length=63)
+    firmware_version: str | None = Field(default=None, max_length=64)
+    artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
+    first_seen_at: datetime = _moment()
+    last_seen_at: datetime = _moment()
+
+
+class UpdateRow(SQLModel, table=True):
+    """One artifact to one device; at most one that has not ended for each device."""
+
+    __tablename__ = "device_update"
+    __table_args__ = (
+        Index(
+            "ix_update_live_endpoint",
+            "endpoint",
+            unique=True,
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    kind: str = Field(default="fota", max_length=8)
+    endpoint: str = Field(max_length=255, index=True)
+    artifact_sha256: str = Field(max_length=64)
+    previous_sha256: str | None = Field(default=None, max_length=64)
+    previous_version: str | None = Field(default=None, max_length=64)
+    expected_version: str = Field(max_length=64)
+    reported_version: str | None = Field(default=None, max_length=64)
+    delivery: str = Field(max_length=8)
+    token: str = Field(unique=True, max_length=64)
+    state: str = Field(default="pending", max_length=12, index=True)
+    machine: dict[str, Any] | None = _json(nullable=True)
+    reason: str | None = None
+    result: int | None = None
+    report: dict[str, Any] | None = _json(nullable=True)
+    bytes_sent: int = 0
+    bytes_total: int
+    cancel_requested: bool = False
+    created_at: datetime = _moment()
+    started_at: datetime | None = _moment(nullable=True)
+    finished_at: datetime | None = _moment(nullable=True)
+    deadline_at: datetime | None = _moment(nullable=True)
+
+
+class EventRow(SQLModel, table=True):
+    """Something that happened; the id is the order, and what SSE resumes from."""
+
+    __tablename__ = "event"
+    __table_args__ = {"sqlite_autoincrement": True}
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = _moment()
+    type: str = Field(max_length=60)
+    subject: str = Field(max_length=300, index=True)
+    data: dict[str, Any] = _json()
+
+
+class IdempotencyRow(SQLModel, table=True):
+    """The first answer to a call with an Idempotency-Key; without `status`, `boot` is still working on it."""
+
+    __tablename__ = "idempotency"
+    key: str = Field(primary_key=True, max_length=255)
+    fingerprint: str = Field(max_length=64)
+    boot: str = Field(max_length=40)
+    status: int | None = None
+    body: str | None = None
+    location: str | None = Field(default=None, max_length=300)
+    created_at: datetime = _moment()
