@@ -1,0 +1,1 @@
+"""Rules that cross capabilities, pure: no framework, no I/O."""

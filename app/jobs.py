@@ -1,0 +1,87 @@
+"""The job engine on DBOS Transact: durable workflows on SQLite or PostgreSQL, recovered when a process dies."""
+
+from collections.abc import Callable
+
+import structlog
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+
+from app.services.build_job import BuildJob
+from app.services.update_job import UpdateJob
+from app.settings import Settings
+
+APPLICATION_VERSION = "1"
+"""Jobs begun under one version are carried on under the same only: raise it when a workflow's steps change."""
+
+_log = structlog.get_logger(__name__)
+
+
+class _Work:
+    """Who carries out the workflows: DBOS finds them by function, so the objects behind are looked up here."""
+
+    build: BuildJob
+    update: UpdateJob
+
+
+@DBOS.workflow(name="build")
+def _build(build_id: str) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=build_id):
+        if DBOS.run_step({"name": "begin"}, _Work.build.begin, build_id):
+            compiled = DBOS.run_step({"name": "compile"}, _Work.build.compile, build_id)
+            DBOS.run_step({"name": "finish"}, _Work.build.finish, build_id, compiled)
+
+
+@DBOS.workflow(name="update")
+def _update(update_id: str) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=update_id):
+        DBOS.run_step({"name": "drive"}, _Work.update.drive, update_id)
+
+
+_WORKFLOWS: dict[str, Callable[[str], None]] = {"build": _build, "update": _update}
+
+
+class DbosEngine:
+    """`JobEngine` in this process; one queue for each kind of job."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._launched = False
+        DBOS(
+            config=DBOSConfig(
+                name="tinymlaas",
+                system_database_url=settings.jobs_database_url,
+                application_version=APPLICATION_VERSION,
+                executor_id=settings.executor_id,
+                # The default is pickle: code execution for whoever can write the database.
+                serializer=DBOSPortableJSONSerializer(),
+                log_level="WARNING",
+                notification_listener_polling_interval_sec=0.1,
+            )
+        )
+
+    def launch(self, build: BuildJob, update: UpdateJob) -> None:
+        """Begin to work, first on what a process before this one left unfinished."""
+        _Work.build, _Work.update = build, update
+        DBOS.launch()
+        DBOS.register_queue("build", worker_concurrency=self._settings.build_workers, polling_interval_sec=0.1)
+        DBOS.register_queue(
+            "update",
+            worker_concurrency=self._settings.update_workers,
+            partition_concurrency=1,
+            polling_interval_sec=0.1,
+        )
+        self._launched = True
+
+    def start(self, kind: str, job_id: str, partition: str | None = None) -> None:
+        """Put a job in its queue; a job that is there already is left alone."""
+        with SetWorkflowID(job_id), SetEnqueueOptions(queue_partition_key=partition):
+            DBOS.enqueue_workflow(kind, _WORKFLOWS[kind], job_id)
+        _log.info("job queued", kind=kind, job_id=job_id)
+
+    def healthy(self) -> str:
+        """`ok`, or what is wrong."""
+        return "ok" if self._launched else "the job engine was not launched"
+
+    def close(self, seconds: int) -> None:
+        """Give running jobs some seconds to end; the others are carried on by the next process."""
+        self._launched = False
+        DBOS.destroy(workflow_completion_timeout_sec=seconds)

@@ -1,0 +1,31 @@
+"""The services of one running server, as handlers get them."""
+
+import threading
+from dataclasses import dataclass, field
+
+from app.services.builders import BuilderService
+from app.services.builds import BuildService
+from app.services.devices import DeviceService
+from app.services.events import EventService
+from app.services.health import HealthService
+from app.services.models import ModelService
+from app.services.updates import UpdateService
+from app.storage.blobs import BlobStore
+from app.storage.database import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything behind the API; `boot` names this run of the process."""
+
+    boot: str
+    database: Database
+    blobs: BlobStore
+    models: ModelService
+    builders: BuilderService
+    builds: BuildService
+    devices: DeviceService
+    updates: UpdateService
+    events: EventService
+    health: HealthService
+    stopping: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,146 @@
+"""Devices: what registered, what it reported, what it was proven to run."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlmodel import Session
+
+from app.contract import models as api
+from app.errors import NotFound
+from app.storage import builds as build_rows
+from app.storage import devices as rows
+from app.storage import events
+from app.storage.database import Database
+from app.storage.pages import Page
+from app.storage.tables import DeviceRow, EventRow, now
+from lwm2m.events import Deregistered, Event, Registered, Updated
+from lwm2m.registration import Registration
+
+# A device renews shortly before its lifetime ends; a lost datagram must not make it look offline.
+EXPIRY_GRACE = 30.0
+
+
+class DeviceService:
+    """Use cases of devices."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def handle(self, event: Event) -> None:
+        """Write down what the LwM2M server told."""
+        if isinstance(event, Registered):
+            self._registered(event.registration)
+        elif isinstance(event, Updated):
+            self._renewed(event.registration)
+        elif isinstance(event, Deregistered):
+            self._ended(event)
+
+    def _registered(self, registration: Registration) -> None:
+        with self._database.write() as transaction:
+            session = transaction.session
+            row = rows.by_endpoint(session, registration.endpoint) or DeviceRow(endpoint=registration.endpoint)
+            _note(row, registration)
+            session.add(row)
+            data = {"address": registration.address, "lifetime": registration.lifetime, "id": registration.id}
+            events.append(session, "device.registered", _subject(row.endpoint), data)
+
+    def _renewed(self, registration: Registration) -> None:
+        with self._database.write() as transaction:
+            row = rows.by_endpoint(transaction.session, registration.endpoint)
+            if row is not None:
+                _note(row, registration)
+                transaction.session.add(row)
+
+    def _ended(self, event: Deregistered) -> None:
+        with self._database.write() as transaction:
+            session = transaction.session
+            row = rows.by_endpoint(session, event.registration.endpoint)
+            if row is None or (row.registration or {}).get("id") != event.registration.id:
+                return  # a newer registration took its place
+            row.expires_at = None
+            session.add(row)
+            events.append(session, "device.deregistered", _subject(row.endpoint), {"reason": event.reason.value})
+
+    def reported(self, endpoint: str, board: str | None, version: str | None) -> None:
+        """Write down what a device said of itself after it registered."""
+        with self._database.write() as transaction:
+            session = transaction.session
+            row = rows.by_endpoint(session, endpoint)
+            if row is None:
+                return
+            row.board = board or row.board
+            if version != row.firmware_version:
+                events.append(
+                    session, "device.version", _subject(endpoint), {"from": row.firmware_version, "to": version}
+                )
+            row.firmware_version = version
+            if rows.live_update(session, endpoint) is None and not self._runs(session, row, version):
+                row.artifact_sha256 = None
+            session.add(row)
+
+    @staticmethod
+    def _runs(session: Session, row: DeviceRow, version: str | None) -> bool:
+        artifact = build_rows.artifact(session, row.artifact_sha256) if row.artifact_sha256 else None
+        return artifact is not None and artifact.firmware_version == version
+
+    def registrations(self) -> list[Registration]:
+        """The registrations that had not ended when the server stopped, for the LwM2M server to go on with."""
+        moment = now()
+        with self._database.read() as session:
+            return [
+                Registration.from_json(row.registration)
+                for row in rows.registered(session)
+                if row.registration is not None and row.expires_at is not None and row.expires_at > moment
+            ]
+
+    def device(self, session: Session, endpoint: str) -> DeviceRow:
+        """One device, or NotFound."""
+        row = rows.by_endpoint(session, endpoint)
+        if row is None:
+            raise NotFound(
+                "device_not_found",
+                f"No device with the endpoint name {endpoint} ever registered.",
+                "GET /v1/devices lists them; start the device or its edge agent with this server's LwM2M address.",
+                "endpoint",
+            )
+        return row
+
+    def listing(self, session: Session, cursor: str | None, limit: int) -> Page[DeviceRow]:
+        """A page of devices."""
+        return rows.listing(session, cursor, limit)
+
+    def history(self, session: Session, endpoint: str, cursor: str | None, limit: int) -> Page[EventRow]:
+        """A page of what happened to a device."""
+        self.device(session, endpoint)
+        return events.history(session, _subject(endpoint), cursor, limit)
+
+    def as_device(self, session: Session, row: DeviceRow) -> api.Device:
+        """A device as the API shows it."""
+        registration: dict[str, Any] = row.registration or {}
+        artifact = build_rows.artifact(session, row.artifact_sha256) if row.artifact_sha256 else None
+        return api.Device(
+            endpoint=row.endpoint,
+            reachability="online" if row.expires_at is not None and row.expires_at > now() else "offline",
+            address=registration.get("address"),
+            lwm2m_version=registration.get("lwm2m_version"),
+            lifetime=registration.get("lifetime"),
+            board=row.board,
+            firmware_version=row.firmware_version,
+            artifact_sha256=row.artifact_sha256,
+            model=artifact.model if artifact else None,
+            version=artifact.version if artifact else None,
+            model_sha256=artifact.model_sha256 if artifact else None,
+            first_seen_at=row.first_seen_at,
+            last_seen_at=row.last_seen_at,
+        )
+
+
+def _note(row: DeviceRow, registration: Registration) -> None:
+    expires = registration.expires_at(EXPIRY_GRACE)
+    row.registration = registration.to_json()
+    row.expires_at = datetime.max.replace(tzinfo=UTC) if expires is None else datetime.fromtimestamp(expires, UTC)
+    row.last_seen_at = now()
+
+
+def _subject(endpoint: str) -> str:
+    return f"device/{endpoint}"

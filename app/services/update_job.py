@@ -1,0 +1,354 @@
+"""The work of an update: drives Object 5's machine by what the device does; each step is written down first."""
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from app.services.models import golden_outputs
+from app.services.packages import UpdatePackages
+from app.services.updates import record
+from app.settings import Settings
+from app.storage import builds as build_rows
+from app.storage import devices as rows
+from app.storage import models as model_rows
+from app.storage.blobs import BlobStore
+from app.storage.database import Database
+from app.storage.tables import UpdateRow, now
+from lwm2m.bridge import DeviceBridge
+from lwm2m.errors import Lwm2mError, Refused, Rejected
+from lwm2m.events import Event as BridgeEvent
+from lwm2m.events import Notification, Registered
+from lwm2m.firmware import FirmwareState
+from lwm2m.firmware_update import explain, step
+from lwm2m.nodes import Instance, Node, Resource
+from lwm2m.paths import Path
+from lwm2m.update_record import (
+    CancelRequested,
+    Delivery,
+    Done,
+    Event,
+    Failed,
+    Finish,
+    FirmwareUpdate,
+    Notified,
+    Observed,
+    Operation,
+    Restarted,
+    Started,
+    Tick,
+    Timing,
+    UpdateState,
+    new_update,
+)
+from lwm2m.update_record import Registered as DeviceRegistered
+from lwm2m.values import ResourceType
+
+_log = structlog.get_logger(__name__)
+
+FIRMWARE = Path.of(5, 0)
+STATE, RESULT = Path.of(5, 0, 3), Path.of(5, 0, 5)
+PACKAGE_URI, EXECUTE_UPDATE, CANCEL = Path.of(5, 0, 1), Path.of(5, 0, 2), Path.of(5, 0, 10)
+RUNNING_VERSION = Path.of(3, 0, 3)
+BOARD_REPORT = Path.of(26241, 0, 0)
+TICK_SECONDS = 0.5
+SLOWEST_LINK = 1024
+"""Bytes a second that a download may be as slow as before its deadline passes."""
+MAX_REPORT_BYTES = 64 * 1024
+
+
+class ServerStopping(BaseException):
+    """The server stops in mid-update. No `Exception`: the job engine must not take it for the job's end."""
+
+
+class UpdateJob:
+    """Carries out updates. `drive` is called from job threads; the conversation runs on the server's event loop."""
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: BlobStore,
+        bridge: DeviceBridge,
+        packages: UpdatePackages,
+        loop: asyncio.AbstractEventLoop,
+        settings: Settings,
+        package_base: Callable[[], str],
+    ) -> None:
+        self.database = database
+        self.blobs = blobs
+        self.bridge = bridge
+        self.packages = packages
+        self.package_base = package_base
+        self.settings = settings
+        self._loop = loop
+        self._stopping = False
+
+    def drive(self, update_id: str) -> None:
+        """Carry an update to its end, from wherever it stands."""
+        conversation: Future[None] = asyncio.run_coroutine_threadsafe(Conversation(self, update_id).run(), self._loop)
+        while True:
+            if self._stopping:
+                conversation.cancel()
+                raise ServerStopping
+            with suppress(FutureTimeoutError):
+                return conversation.result(timeout=TICK_SECONDS)
+
+    def stop(self) -> None:
+        """Let go of every update; the next process goes on with them."""
+        self._stopping = True
+
+
+class Conversation:
+    """One update's exchange with its device."""
+
+    def __init__(self, job: UpdateJob, update_id: str) -> None:
+        self._job = job
+        self._id = update_id
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._tasks: dict[Operation, asyncio.Task[None]] = {}
+        self._sent = 0
+        self._row: UpdateRow
+
+    async def run(self) -> None:
+        """Until the update has ended."""
+        row = await asyncio.to_thread(self._load)
+        if row is None or row.finished_at is not None:
+            return
+        self._row = row
+        forget = self._job.bridge.listen(self._heard)
+        try:
+            await self._converse(await self._resume(row))
+        finally:
+            forget()
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _resume(self, row: UpdateRow) -> FirmwareUpdate:
+        at = time.time()
+        if row.machine is not None:
+            self._queue.put_nowait(Restarted(at))
+            return FirmwareUpdate.from_json(row.machine)
+        limit = float(self._job.settings.update_seconds)
+        timing = Timing(
+            downloading=limit + row.bytes_total / SLOWEST_LINK,
+            downloaded=limit,
+            updating=limit,
+            verifying=limit,
+            poll=2.0,
+            settle=3.0,
+            backoff=5.0,
+        )
+        uri = f"{self._job.package_base()}/{row.token}"
+        update = new_update(row.expected_version, Delivery(row.delivery), at, package_uri=uri, timing=timing)
+        await asyncio.to_thread(self._save, update, None)
+        if any(known.endpoint == row.endpoint for known in await self._job.bridge.registrations()):
+            self._queue.put_nowait(Started(at))
+        return update
+
+    async def _converse(self, update: FirmwareUpdate) -> None:
+        while True:
+            event = await self._next(update)
+            try:
+                following, actions = step(update, event)
+            except Refused as refusal:
+                await asyncio.to_thread(self._refuse_cancel, str(refusal))
+                continue
+            finish = next((action for action in actions if isinstance(action, Finish)), None)
+            if finish is not None:
+                report = await self._report() if following.attempt else None
+                await asyncio.to_thread(self._end, following, report)
+                return
+            if following != update or self._sent != self._row.bytes_sent:
+                await asyncio.to_thread(self._save, following, event)
+            update = following
+            for action in actions:
+                if isinstance(action, Operation):
+                    self._begin(action, update)
+
+    async def _next(self, update: FirmwareUpdate) -> Event:
+        try:
+            return await asyncio.wait_for(self._queue.get(), TICK_SECONDS)
+        except TimeoutError:
+            row = await asyncio.to_thread(self._load)
+            if row is not None and row.cancel_requested and not update.cancelling:
+                return CancelRequested(time.time())
+            if update.delivery is Delivery.PULL:
+                self._sent = self._job.packages.served(self._row.token)
+            return Tick(time.time())
+
+    def _heard(self, event: BridgeEvent) -> None:
+        if isinstance(event, Registered) and event.registration.endpoint == self._row.endpoint:
+            self._queue.put_nowait(DeviceRegistered(time.time()))
+        elif isinstance(event, Notification) and event.endpoint == self._row.endpoint and event.path.ids[0] == 5:
+            self._queue.put_nowait(Notified(time.time()))
+
+    def _begin(self, operation: Operation, update: FirmwareUpdate) -> None:
+        if operation is Operation.STOP_TRANSFER:
+            transfer = self._tasks.pop(Operation.WRITE_PACKAGE, None)
+            if transfer is not None:
+                transfer.cancel()
+            return
+        running = self._tasks.get(operation)
+        if running is None or running.done():
+            self._tasks[operation] = asyncio.create_task(self._perform(operation, update))
+
+    async def _perform(self, operation: Operation, update: FirmwareUpdate) -> None:
+        try:
+            outcome = await self._carry_out(operation, update)
+        except Lwm2mError as error:
+            outcome = Failed(time.time(), operation, str(error), rejected=isinstance(error, Rejected))
+        self._queue.put_nowait(outcome)
+
+    async def _carry_out(self, operation: Operation, update: FirmwareUpdate) -> Event:
+        bridge, endpoint = self._job.bridge, self._row.endpoint
+        match operation:
+            case Operation.READ:
+                return await self._observe_now()
+            case Operation.OBSERVE:
+                (await bridge.observe(endpoint, STATE)).require_success()
+                (await bridge.observe(endpoint, RESULT)).require_success()
+            case Operation.WRITE_PACKAGE:
+                package = await asyncio.to_thread(self._job.blobs.get, self._row.artifact_sha256)
+                (await bridge.push_package(endpoint, package, self._progress)).require_success()
+            case Operation.WRITE_URI:
+                uri = Resource(1, ResourceType.STRING, update.package_uri)
+                (await bridge.write(endpoint, PACKAGE_URI, uri)).require_success()
+            case Operation.RESET:
+                empty = Resource(1, ResourceType.STRING, "")
+                (await bridge.write(endpoint, PACKAGE_URI, empty)).require_success()
+            case Operation.EXECUTE_UPDATE:
+                (await bridge.execute(endpoint, EXECUTE_UPDATE)).require_success()
+            case Operation.EXECUTE_CANCEL:
+                (await bridge.execute(endpoint, CANCEL)).require_success()
+        return Done(time.time(), operation)
+
+    async def _observe_now(self) -> Observed:
+        bridge, endpoint = self._job.bridge, self._row.endpoint
+        firmware = (await bridge.read(endpoint, FIRMWARE)).require_success().content
+        running = await bridge.read(endpoint, RUNNING_VERSION)
+        state, result, package = (_value(firmware, number) for number in (3, 5, 7))
+        return Observed(
+            at=time.time(),
+            state=FirmwareState(state) if isinstance(state, int) and 0 <= state <= 3 else None,
+            result=result if isinstance(result, int) else None,
+            firmware_version=_text(running.content) if running.success else None,
+            package_version=package if isinstance(package, str) else None,
+        )
+
+    def _progress(self, sent: int) -> None:
+        self._sent = sent
+
+    async def _report(self) -> dict[str, Any] | None:
+        """What the board computed, when the device tells; a device that tells nothing has none."""
+        try:
+            response = await self._job.bridge.read(self._row.endpoint, BOARD_REPORT)
+        except Lwm2mError as error:
+            _log.info("the device's report could not be read", update_id=self._id, error=str(error))
+            return None
+        text = _text(response.content) if response.success else None
+        if not text or len(text) > MAX_REPORT_BYTES:
+            return None
+        try:
+            report = json.loads(text)
+        except ValueError:
+            _log.warning("the device's report is no JSON", update_id=self._id)
+            return None
+        return report if isinstance(report, dict) else None
+
+    # --- the database, from threads --------------------------------------------------------------------------------
+
+    def _load(self) -> UpdateRow | None:
+        with self._job.database.read() as session:
+            return rows.update(session, self._id)
+
+    def _save(self, update: FirmwareUpdate, event: Event | None) -> None:
+        with self._job.database.write() as transaction:
+            row = rows.update(transaction.session, self._id)
+            if row is None:
+                raise LookupError(f"update {self._id} is gone")
+            before = row.state
+            self._copy(update, row, event)
+            if update.state is UpdateState.DOWNLOADING and before != row.state:
+                row.started_at = row.started_at or now()
+            standing = explain(update).now
+            if before != row.state or row.reason != (update.reason or None):
+                record(transaction.session, row, standing)
+            row.reason = update.reason or None
+            transaction.session.add(row)
+        self._row = row
+
+    def _copy(self, update: FirmwareUpdate, row: UpdateRow, event: Event | None) -> None:
+        row.machine = update.to_json()
+        row.state = update.state.value.replace("_", "-")
+        row.result = update.result
+        row.bytes_sent = min(max(row.bytes_sent, self._sent), row.bytes_total)
+        row.deadline_at = datetime.fromtimestamp(update.deadline, UTC)
+        if isinstance(event, Observed):
+            row.reported_version = event.version
+
+    def _refuse_cancel(self, text: str) -> None:
+        with self._job.database.write() as transaction:
+            row = rows.update(transaction.session, self._id)
+            if row is not None:
+                row.cancel_requested = False
+                record(transaction.session, row, f"The cancellation came too late: {text}.")
+                transaction.session.add(row)
+
+    def _end(self, update: FirmwareUpdate, report: dict[str, Any] | None) -> None:
+        with self._job.database.write() as transaction:
+            session = transaction.session
+            row = rows.update(session, self._id)
+            if row is None:
+                raise LookupError(f"update {self._id} is gone")
+            self._copy(update, row, None)
+            row.report, row.reason = report, _reason(update, report)
+            artifact = build_rows.artifact(session, row.artifact_sha256)
+            version = model_rows.version(session, artifact.model, artifact.version) if artifact else None
+            if update.state is UpdateState.SUCCEEDED and version is not None and _disagrees(report, version.golden):
+                row.state = UpdateState.FAILED.value
+                row.reason = "The device says that it succeeded, but the outputs that it reports are not the model's."
+            device = rows.by_endpoint(session, row.endpoint)
+            if row.state == UpdateState.SUCCEEDED.value:
+                row.reported_version = row.expected_version
+                row.bytes_sent = row.bytes_total
+                if device is not None:
+                    device.artifact_sha256 = row.artifact_sha256
+                    device.firmware_version = row.expected_version
+                    session.add(device)
+            row.finished_at, row.deadline_at = now(), None
+            record(session, row, row.reason)
+            session.add(row)
+        self._job.packages.forget(row.token)
+        _log.info("update ended", update_id=self._id, state=row.state, reason=row.reason)
+
+
+def _reason(update: FirmwareUpdate, report: dict[str, Any] | None) -> str:
+    told = report.get("reason") if report is not None and update.state is not UpdateState.SUCCEEDED else None
+    return f"{update.reason} The device says: {told[:500]}" if isinstance(told, str) and told else update.reason
+
+
+def _disagrees(report: dict[str, Any] | None, golden: dict[str, Any]) -> bool:
+    """Whether a device's report names outputs that are not the oracle's."""
+    received = report.get("received_sha256") if report is not None else None
+    return received is not None and received != hashlib.sha256(b"".join(golden_outputs(golden))).hexdigest()
+
+
+def _value(node: Node | None, number: int) -> object:
+    if isinstance(node, Instance):
+        for resource in node.resources:
+            if isinstance(resource, Resource) and resource.id == number:
+                return resource.value
+    return None
+
+
+def _text(node: Node | None) -> str | None:
+    return str(node.value) if isinstance(node, Resource) else None
