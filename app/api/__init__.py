@@ -1,0 +1,1 @@
+"""JSON over HTTP, one module for each tag of openapi.yaml."""

@@ -1,0 +1,153 @@
+"""The composition root: every part is made and joined here, and nowhere else."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version as installed_version
+
+import structlog
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse, Response
+from fastapi_offline import FastAPIOffline
+from starlette.concurrency import run_in_threadpool
+
+from app.api import artifacts, boards, builders, builds, devices, events, health, models, problems, updates
+from app.api.idempotency import KeyedRoute
+from app.api.middleware import BodyLimit, RequestId
+from app.contract.binding import CONTRACT, Handlers, bind, load_contract
+from app.devices import RegistrationKeeper
+from app.engine import make_runner
+from app.jobs import DbosEngine
+from app.keys import signing_key
+from app.services.build_job import BuildJob
+from app.services.builders import BuilderService
+from app.services.builds import BuildService
+from app.services.container import Services
+from app.services.devices import DeviceService
+from app.services.events import EventService
+from app.services.health import HealthService
+from app.services.models import ModelService
+from app.services.packages import UpdatePackages
+from app.services.update_job import UpdateJob
+from app.services.updates import UpdateService
+from app.settings import Settings
+from app.storage.blobs import BlobStore
+from app.storage.database import Database
+from app.storage.logs import LogStore
+from lwm2m.bridge import EmbeddedBridge
+from lwm2m.leshan import leshan_app
+from lwm2m.server import Lwm2mServer
+from zoo.predict import Predictor
+
+_log = structlog.get_logger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server. Raises ContractError when the handlers and openapi.yaml disagree."""
+    contract = load_contract()
+    handlers = Handlers()
+    for module in (artifacts, boards, builders, builds, devices, events, health, models, updates):
+        handlers.include(module.handlers)
+
+    app: FastAPI = FastAPIOffline(
+        title=contract["info"]["title"],
+        version=contract["info"]["version"],
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.include_router(bind(contract, handlers, KeyedRoute))
+    app.openapi = lambda: contract  # type: ignore[method-assign] # FastAPI's documented way to serve another document
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(RequestId)
+
+    @app.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    @app.get("/openapi.yaml", include_in_schema=False)
+    def contract_text() -> Response:
+        return Response(CONTRACT.read_bytes(), media_type="application/yaml")
+
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    await run_in_threadpool(settings.data_dir.mkdir, parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    await run_in_threadpool(database.migrate)
+    blobs, logs = BlobStore(settings.data_dir / "blobs"), LogStore(settings.data_dir / "logs")
+    key = await run_in_threadpool(signing_key, settings.data_dir)
+    runner, engine = await run_in_threadpool(make_runner, settings.data_dir)
+
+    device_service = DeviceService(database)
+    packages = UpdatePackages(database, blobs)
+    server = Lwm2mServer(
+        host=settings.lwm2m_host,
+        port=settings.lwm2m_port,
+        packages=packages,
+        restored=await run_in_threadpool(device_service.registrations),
+    )
+    bridge = EmbeddedBridge(server)
+    jobs = DbosEngine(settings)
+    model_service = ModelService(database, blobs, Predictor(), settings)
+    builder_service = BuilderService(runner, engine)
+    build_service = BuildService(database, logs, model_service, builder_service, jobs)
+    update_service = UpdateService(database, build_service, device_service, jobs)
+
+    def lwm2m_address() -> str | None:
+        host = settings.lwm2m_public_host or settings.lwm2m_host
+        return f"coap://{host}:{server.port}" if server.port else None
+
+    services = Services(
+        boot=secrets.token_hex(8),
+        database=database,
+        blobs=blobs,
+        models=model_service,
+        builders=builder_service,
+        builds=build_service,
+        devices=device_service,
+        updates=update_service,
+        events=EventService(database),
+        health=HealthService(
+            version=installed_version("tinymlaas"),
+            database=database,
+            jobs=jobs,
+            lwm2m_address=lwm2m_address,
+            engine=engine,
+        ),
+    )
+    app.state.services = services
+    app.mount("/api", leshan_app(server))
+    await run_in_threadpool(model_service.seed_catalog)
+    async with server:
+        keeper = asyncio.create_task(RegistrationKeeper(bridge, device_service).run())
+        build_job = BuildJob(database, blobs, logs, runner, key, settings)
+        update_job = UpdateJob(
+            database,
+            blobs,
+            bridge,
+            packages,
+            asyncio.get_running_loop(),
+            settings,
+            package_base=lambda: f"{lwm2m_address()}/fw",
+        )
+        await run_in_threadpool(jobs.launch, build_job, update_job)
+        await run_in_threadpool(build_service.resume)
+        await run_in_threadpool(update_service.resume)
+        await run_in_threadpool(build_service.reap, runner)
+        _log.info("server ready", lwm2m=lwm2m_address(), builders=engine, data_dir=str(settings.data_dir))
+        try:
+            yield
+        finally:
+            services.stopping.set()
+            update_job.stop()
+            await run_in_threadpool(jobs.close, settings.shutdown_seconds)
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+    database.close()

@@ -1,0 +1,35 @@
+"""Runs the server in this process until it is told to stop."""
+
+import logging
+import os
+
+import uvicorn
+
+from app import logs
+from app.main import create_app
+from app.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; does not return.
+
+    Job threads that are still at work are left behind: every job is durable and the next process carries it on, which
+    is quicker and safer than waiting for a builder to end.
+    """
+    logs.configure(json=settings.log_json)
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    server = uvicorn.Server(config)
+    server.run()
+    logging.shutdown()
+    os._exit(0 if server.started else 3)
+
+
+if __name__ == "__main__":
+    serve(Settings())
