@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 
 import uvicorn
 
@@ -26,6 +27,9 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     server = uvicorn.Server(config)
+    # uvicorn raises the signal that stopped it once more when it is done: to have stopped as asked is no failure.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     server.run()
     logging.shutdown()
     os._exit(0 if server.started else 3)

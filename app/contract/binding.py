@@ -102,7 +102,8 @@ def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIR
     unknown = sorted(handlers.ids() - set(ids))
     if doubled or missing or unknown:
         raise ContractError(
-            f"openapi.yaml and app/api disagree: doubled {doubled}, without handler {missing}, not in the contract {unknown}"
+            f"openapi.yaml and app/api disagree: doubled {doubled}, without handler {missing}, "
+            f"not in the contract {unknown}"
         )
     router = APIRouter()
     keyed_router = APIRouter(route_class=keyed)

@@ -1,7 +1,6 @@
 """Keyset pagination: a cursor names the last row of the page before, so that pages stay right while rows are added."""
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -49,10 +48,10 @@ def _encode(value: object) -> str:
 def _decode(cursor: str, *, number: bool) -> int | str:
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
-        if not number:
-            return text
-        if not (text.isascii() and text.isdigit() and len(text) < 19):
-            raise BadCursor(cursor)
-        return int(text)
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # no Base64, or no UTF-8 in it
         raise BadCursor(cursor) from error
+    if number and not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise BadCursor(cursor)
+    if not text.isprintable():
+        raise BadCursor(cursor)
+    return int(text) if number else text
