@@ -1,0 +1,141 @@
+"""Models over HTTP: what may come in, what comes back, and what bad input leaves behind: nothing."""
+
+import json
+import random
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.server import ServerProcess
+
+ROOT = Path(__file__).parents[3]
+SINE = (ROOT / "zoo/catalog/hello-world-sine/hello-world-sine.tflite").read_bytes()
+DIGITS = (ROOT / "zoo/catalog/digits-cnn/digits-cnn.tflite").read_bytes()
+OCTETS = {"Content-Type": "application/octet-stream"}
+
+
+def _upload(api: httpx.Client, name: str, data: bytes, **headers: str) -> httpx.Response:
+    return api.post(f"/v1/models/{name}/versions", content=data, headers={**OCTETS, **headers})
+
+
+def _problem(response: httpx.Response, status: int) -> dict[str, str]:
+    assert response.headers["Content-Type"] == "application/problem+json"
+    problem: dict[str, str] = response.json()
+    assert response.status_code == problem["status"] == status, problem
+    assert problem["detail"]
+    assert problem["remedy"]
+    return problem
+
+
+def test_the_shipped_zoo_is_there_with_cards_and_golden_vectors(api: httpx.Client) -> None:
+    names = {item["name"] for item in api.get("/v1/models").json()["items"]}
+    assert {"digits-cnn", "hello-world-sine", "vibration-autoencoder"} <= names
+    version = api.get("/v1/models/digits-cnn/versions/1").json()
+    assert version["card"]["licence"]
+    assert version["golden_vectors"] >= 4
+    assert version["report"]["macs"] > 1000
+
+
+def test_a_second_upload_of_the_same_bytes_is_the_same_version(api: httpx.Client) -> None:
+    first = _upload(api, "twice", SINE)
+    assert first.status_code == 201
+    assert first.headers["Location"] == "/v1/models/twice/versions/1"
+    again = _upload(api, "twice", SINE)
+    assert again.status_code == 200
+    assert again.json() == first.json()
+    second = _upload(api, "twice", DIGITS)
+    assert (second.status_code, second.json()["version"], second.json()["active"]) == (201, 2, False)
+    assert api.post("/v1/models/twice/versions/2/activation").json()["active_version"] == 2
+    assert [item["version"] for item in api.get("/v1/models/twice/versions").json()["items"]] == [2, 1]
+
+
+def test_the_content_comes_back_by_range_and_etag(api: httpx.Client) -> None:
+    path = "/v1/models/digits-cnn/versions/1/content"
+    whole = api.get(path)
+    assert whole.content == DIGITS
+    etag = whole.headers["ETag"]
+    part = api.get(path, headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, DIGITS[100:200])
+    assert part.headers["Content-Range"] == f"bytes 100-199/{len(DIGITS)}"
+    assert api.get(path, headers={"Range": "bytes=-10"}).content == DIGITS[-10:]
+    assert api.get(path, headers={"If-None-Match": etag}).status_code == 304
+    _problem(api.get(path, headers={"If-Match": '"other"'}), 412)
+    _problem(api.get(path, headers={"Range": f"bytes={len(DIGITS)}-"}), 416)
+    changed = api.get(path, headers={"Range": "bytes=5-", "If-Range": '"other"'})
+    assert (changed.status_code, changed.content) == (200, DIGITS)
+
+
+def test_prediction_takes_real_units_and_refuses_the_wrong_shape(api: httpx.Client) -> None:
+    sample = json.loads((ROOT / "zoo/catalog/digits-cnn/sample.json").read_text())
+    answer = api.post("/v1/models/digits-cnn/predict", json=sample).json()["prediction"]
+    assert len(answer) == len(sample["instances"])
+    assert all(len(row) == 10 and abs(sum(row) - 1) < 0.05 for row in answer)
+    problem = _problem(api.post("/v1/models/digits-cnn/predict", json={"instances": [[1, 2, 3]]}), 422)
+    assert problem["slug"] == "bad_input"
+    assert "8" in problem["detail"]
+    _problem(api.post("/v1/models/digits-cnn/versions/99/predict", json=sample), 404)
+    _problem(api.post("/v1/models/nothing/predict", json=sample), 404)
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "slug"),
+    [
+        pytest.param(DIGITS[: len(DIGITS) // 2], 422, "model_truncated", id="truncated"),
+        pytest.param(random.Random(1).randbytes(5000), 422, "not_tflite", id="random"),
+        pytest.param((ROOT / "tests/unit/zoo/data/float.tflite").read_bytes(), 422, "float_model", id="float-only"),
+        pytest.param(DIGITS + bytes(500_000), 413, "model_too_large", id="larger than a model may be"),
+        pytest.param(bytes(2_000_001), 413, "body_too_large", id="larger than a body may be"),
+        pytest.param(b"", 422, "empty_body", id="empty"),
+    ],
+)
+def test_a_bad_model_is_refused_with_a_reason_and_nothing_is_stored(
+    api: httpx.Client, server: ServerProcess, data: bytes, status: int, slug: str
+) -> None:
+    blobs = _blobs(server)
+    problem = _problem(_upload(api, "bad-model", data), status)
+    assert problem["slug"] == slug
+    assert api.get("/v1/models/bad-model").status_code == 404
+    assert _blobs(server) == blobs
+
+
+def test_a_body_without_a_declared_length_is_bounded_too(api: httpx.Client) -> None:
+    response = api.post("/v1/models/bad-model/versions", content=iter([bytes(1_000_000)] * 3), headers=OCTETS)
+    assert _problem(response, 413)["slug"] == "body_too_large"
+
+
+def test_an_upload_of_another_type_says_which_type_it_takes(api: httpx.Client) -> None:
+    response = api.post("/v1/models/x/versions", content=b"x", headers={"Content-Type": "text/plain"})
+    assert "octet-stream" in _problem(response, 415)["remedy"]
+
+
+def test_an_idempotency_key_gives_the_first_answer_again_and_refuses_another_body(api: httpx.Client) -> None:
+    first = _upload(api, "keyed", SINE, **{"Idempotency-Key": "k-1"})
+    again = _upload(api, "keyed", SINE, **{"Idempotency-Key": "k-1"})
+    assert (again.status_code, again.json(), again.headers["Location"]) == (
+        201,
+        first.json(),
+        first.headers["Location"],
+    )
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = _problem(_upload(api, "keyed", DIGITS, **{"Idempotency-Key": "k-1"}), 422)
+    assert other["slug"] == "idempotency_key_reused"
+
+
+def test_pages_follow_their_cursor_without_loss_or_repeat(api: httpx.Client) -> None:
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = api.get("/v1/models", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+        seen += [item["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(set(seen))
+    assert len(seen) >= 3
+    assert _problem(api.get("/v1/models", params={"cursor": "no cursor"}), 422)["slug"] == "bad_cursor"
+
+
+def _blobs(server: ServerProcess) -> set[str]:
+    folder: Path = server.data_dir / "blobs"
+    return {path.name for path in folder.rglob("*") if path.is_file()}
