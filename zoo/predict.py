@@ -1,0 +1,173 @@
+"""Predictions in the API process: instances in real units, through the model in LiteRT, back in real units."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import BadInputError, ModelMalformedError, UnsupportedModelError
+from zoo.inspect import TensorReport, inspect
+from zoo.litert import LiteRt
+
+MAX_INSTANCES = 1024
+MAX_LOADED_MODELS = 8
+# One call may keep a model from the others for this long.
+MAX_SECONDS = 20.0
+_DTYPES = frozenset({"int8", "uint8", "float32"})
+
+
+class LoadedModel:
+    """One model ready to predict, safe to use from several threads: they take turns.
+
+    Takes models with one input and one output (int8, uint8 or float32) whose first dimension is a batch of one.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        report = inspect(model)
+        if len(report.inputs) != 1 or len(report.outputs) != 1:
+            raise UnsupportedModelError(
+                f"The model has {len(report.inputs)} inputs and {len(report.outputs)} outputs; only one each is served."
+            )
+        self._input, self._output = report.inputs[0], report.outputs[0]
+        for tensor in (self._input, self._output):
+            if tensor.dtype not in _DTYPES or tensor.shape[:1] != (1,):
+                raise UnsupportedModelError(
+                    f"The tensor {tensor.name!r} is {tensor.dtype} {list(tensor.shape)}; int8, uint8 and float32 with "
+                    "a batch of one are served."
+                )
+        try:
+            self._interpreter = LiteRt(model)
+        except (RuntimeError, ValueError) as error:
+            raise UnsupportedModelError(f"LiteRT does not load the model: {' '.join(str(error).split())}") from error
+        self._turn = Lock()
+
+    @property
+    def instance_shape(self) -> tuple[int, ...]:
+        """The shape of one instance: the input's, without the batch."""
+        return self._input.shape[1:]
+
+    def run(self, instances: NDArray[np.float32], *, seconds: float = math.inf) -> NDArray[np.float64]:
+        """Predict each of `instances`, [n, *instance_shape] in real units; returns [n, *output shape] in real units.
+
+        Raises BadInputError when `seconds` have passed before the last instance.
+        """
+        stored = _quantise(instances, self._input)
+        results = []
+        with self._turn:
+            # Counted from our turn on: waiting for others is not the caller's doing.
+            deadline = time.monotonic() + seconds
+            for instance in stored:
+                results.append(self._interpreter.run([instance[np.newaxis]])[0][0])
+                if time.monotonic() > deadline:
+                    raise BadInputError(
+                        f"{len(results)} of {len(stored)} instances took {seconds:g} seconds.",
+                        remedy="Send fewer instances at a time.",
+                    )
+        return _dequantise(np.stack(results), self._output)
+
+
+class Predictor:
+    """Predicts with any model of the store, keeping the last few loaded. Safe to use from several threads.
+
+    LiteRT runs with its reference kernels and without delegates (see `zoo.litert`): a prediction is reproducible.
+    """
+
+    def __init__(self, *, capacity: int = MAX_LOADED_MODELS, seconds: float = MAX_SECONDS) -> None:
+        self._capacity = capacity
+        self._seconds = seconds
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._lock = Lock()
+
+    def predict(self, model_sha256: str, load: Callable[[], bytes], instances: Sequence[object]) -> list[object]:
+        """Predict `instances`: 1 to 1024 nested lists of numbers in real units, of the input's shape less its batch.
+
+        `load` fetches the model's bytes when they are not loaded yet. Returns one nested list per instance. Raises
+        BadInputError for values that do not fit, UnsupportedModelError for a model that is not predicted with here,
+        and ModelMalformedError when the bytes are not those of `model_sha256`.
+        """
+        if not 1 <= len(instances) <= MAX_INSTANCES:
+            raise BadInputError(f"{len(instances)} instances were sent; send 1 to {MAX_INSTANCES}.")
+        model = self._get(model_sha256, load)
+        shape = model.instance_shape
+        flat: list[float] = []
+        for number, instance in enumerate(instances):
+            _flatten(instance, shape, (number,), shape, flat)
+        results = model.run(np.array(flat, np.float32).reshape(len(instances), *shape), seconds=self._seconds)
+        if not np.isfinite(results).all():
+            raise BadInputError(
+                "The model answers these instances with infinity or NaN.", remedy="Send smaller values."
+            )
+        answer: list[object] = results.tolist()
+        return answer
+
+    def _get(self, model_sha256: str, load: Callable[[], bytes]) -> LoadedModel:
+        with self._lock:
+            if model_sha256 in self._loaded:
+                self._loaded.move_to_end(model_sha256)
+                return self._loaded[model_sha256]
+        # Loading reads a store and takes long: outside of the lock. Two threads may both load; the later one stays.
+        data = load()
+        if hashlib.sha256(data).hexdigest() != model_sha256:
+            raise ModelMalformedError(
+                f"The stored bytes are not those of the model {model_sha256}.", remedy="Upload the model version again."
+            )
+        model = LoadedModel(data)
+        with self._lock:
+            self._loaded[model_sha256] = model
+            self._loaded.move_to_end(model_sha256)
+            while len(self._loaded) > self._capacity:
+                self._loaded.popitem(last=False)
+        return model
+
+
+def _flatten(
+    value: object, shape: tuple[int, ...], path: tuple[int, ...], whole: tuple[int, ...], flat: list[float]
+) -> None:
+    """Append the numbers of a nested list of exactly `shape` to `flat`; the depth is the shape's, never the peer's."""
+    if shape:
+        if not isinstance(value, list):
+            raise _misfit(path, whole, f"is no list of {shape[0]}")
+        if len(value) != shape[0]:
+            raise _misfit(path, whole, f"has length {len(value)} instead of {shape[0]}")
+        for i, item in enumerate(value):
+            _flatten(item, shape[1:], (*path, i), whole, flat)
+        return
+    # bool is an int to Python, but no measurement; an int may be too large for a float.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _FLOAT32_MAX:
+        raise _misfit(path, whole, "is no finite number")
+    flat.append(float(value))
+
+
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
+
+
+def _misfit(path: tuple[int, ...], shape: tuple[int, ...], problem: str) -> BadInputError:
+    place = "".join(f"[{i}]" for i in path)
+    return BadInputError(f"instances{place} {problem}. Each instance must have the shape {list(shape)}.")
+
+
+def _quantise(real: NDArray[np.float32], tensor: TensorReport) -> NDArray[Any]:
+    """To stored values, as the QUANTIZE operator does: divide, round half away from zero, shift, saturate."""
+    if tensor.scale is None or tensor.zero_point is None:
+        return real
+    with np.errstate(over="ignore"):  # infinity saturates like any other large number
+        scaled = real / np.float32(tensor.scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + tensor.zero_point
+    limits = np.iinfo(tensor.dtype)
+    stored: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
+    return stored
+
+
+def _dequantise(stored: NDArray[Any], tensor: TensorReport) -> NDArray[np.float64]:
+    values = stored.astype(np.float64)
+    if tensor.scale is None or tensor.zero_point is None:
+        return values
+    return (values - tensor.zero_point) * tensor.scale
