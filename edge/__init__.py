@@ -1,0 +1,1 @@
+"""The agent beside a microcontroller: verifies, flashes, boots and proves firmware, and speaks LwM2M for it."""
