@@ -1,0 +1,136 @@
+"""The message layer's interface: CoAP requests and replies as values, whatever library carries them."""
+
+# ruff: noqa: ASYNC109 - a deadline is part of a CoAP exchange: retransmissions are planned by it
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+DEFAULT_TIMEOUT = 60.0  # seconds for one exchange; CoAP itself gives up after 93
+
+
+class Method(IntEnum):
+    """CoAP request codes."""
+
+    GET = 1
+    POST = 2
+    PUT = 3
+    DELETE = 4
+    FETCH = 5
+    PATCH = 6
+    IPATCH = 7
+
+
+class Code(IntEnum):
+    """CoAP response codes; the name is the word that Leshan's REST API uses for it."""
+
+    CREATED = 0x41
+    DELETED = 0x42
+    VALID = 0x43
+    CHANGED = 0x44
+    CONTENT = 0x45
+    CONTINUE = 0x5F
+    BAD_REQUEST = 0x80
+    UNAUTHORIZED = 0x81
+    BAD_OPTION = 0x82
+    FORBIDDEN = 0x83
+    NOT_FOUND = 0x84
+    METHOD_NOT_ALLOWED = 0x85
+    NOT_ACCEPTABLE = 0x86
+    REQUEST_ENTITY_INCOMPLETE = 0x88
+    PRECONDITION_FAILED = 0x8C
+    REQUEST_ENTITY_TOO_LARGE = 0x8D
+    UNSUPPORTED_CONTENT_FORMAT = 0x8F
+    INTERNAL_SERVER_ERROR = 0xA0
+
+
+def is_success(code: int) -> bool:
+    """Whether a response code is of class 2."""
+    return code >> 5 == 2
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A Block1 or Block2 option (RFC 7959): block number, whether more follow, and log2 of the size less four."""
+
+    number: int
+    more: bool
+    exponent: int
+
+    @property
+    def size(self) -> int:
+        """Bytes in a block."""
+        return 16 << self.exponent
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A CoAP request. `block1` or `block2`, when given, sends this one block and no other."""
+
+    method: int
+    path: tuple[str, ...]
+    query: tuple[str, ...] = ()
+    accept: int | None = None
+    content_format: int | None = None
+    payload: bytes = b""
+    block1: Block | None = None
+    block2: Block | None = None
+    size1: int | None = None
+    etags: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A CoAP response."""
+
+    code: int
+    payload: bytes = b""
+    content_format: int | None = None
+    location: tuple[str, ...] = ()
+    etag: bytes | None = None
+    observe: int | None = None
+    block1: Block | None = None
+    block2: Block | None = None
+    size2: int | None = None
+
+
+Handler = Callable[[str, Request], Awaitable[Reply]]
+"""Answers a request from a peer (host:port). It never raises: an error is a reply."""
+
+
+class Watch(Protocol):
+    """An observation in progress."""
+
+    async def cancel(self, timeout: float) -> Reply:
+        """Ask the device to stop, with the token of the observation, and return its answer."""
+
+    def forget(self) -> None:
+        """Stop listening; the next notification is answered with a reset, which ends it on the device."""
+
+
+class CoapEndpoint(Protocol):
+    """One UDP port that answers requests and sends its own from the same port."""
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+
+    async def request(self, peer: str, request: Request, timeout: float) -> Reply:
+        """Send and wait for the answer; large payloads travel block-wise.
+
+        Raises:
+            DeviceTimeout: no answer within `timeout` seconds.
+            DeviceUnreachable: the network reports that nobody listens.
+        """
+
+    async def observe(
+        self, peer: str, request: Request, timeout: float, on_notification: Callable[[Reply], None]
+    ) -> tuple[Reply, Watch | None]:
+        """Like `request`, and hear notifications afterwards; no watch when the device does not notify.
+
+        A last notification with an error code ends the observation.
+        """
+
+    async def close(self) -> None:
+        """Free the port."""

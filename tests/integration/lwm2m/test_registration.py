@@ -1,0 +1,134 @@
+"""Registration, update, expiry and de-registration as a device sees them on the wire."""
+
+import asyncio
+import json
+from typing import Any
+
+import aiocoap
+import pytest
+from aiocoap.numbers.codes import Code
+
+from lwm2m.errors import NotRegistered
+from lwm2m.events import Deregistered, Event, Reason, Registered, Updated
+from lwm2m.paths import Path
+from lwm2m.registration import Registration
+from lwm2m.server import Lwm2mServer
+
+
+@pytest.fixture
+def heard(server: Lwm2mServer) -> list[Event]:
+    events: list[Event] = []
+    server.events.listen(events.append)
+    return events
+
+
+async def test_a_device_registers_updates_and_leaves(server: Lwm2mServer, device: Any, heard: list[Event]) -> None:
+    location = await device.register()
+    first = server.registration("dev1")
+    assert (first.lifetime, first.instances) == (300, {1: [0], 3: [0], 5: [0]})
+    assert location == f"/rd/{first.id}"
+
+    assert (await device.send(Code.POST, location, "lt=60")).code == Code.CHANGED
+    assert server.registration("dev1").lifetime == 60
+
+    assert (await device.send(Code.DELETE, location)).code == Code.DELETED
+    with pytest.raises(NotRegistered):
+        server.registration("dev1")
+    assert [type(event) for event in heard] == [Registered, Updated, Deregistered]
+    assert heard[-1].reason is Reason.REQUEST
+
+
+async def test_a_second_register_replaces_the_first(server: Lwm2mServer, device: Any, heard: list[Event]) -> None:
+    first = await device.register()
+    second = await device.register()
+    assert first != second
+    assert [registration.id for registration in server.registrations()] == [second.removeprefix("/rd/")]
+    assert isinstance(heard[1], Deregistered)
+    assert heard[1].reason is Reason.REPLACED
+    assert heard[2].previous.id == first.removeprefix("/rd/")
+    assert (await device.send(Code.POST, first)).code == Code.NOT_FOUND
+
+
+async def test_a_silent_device_expires(server: Lwm2mServer, device: Any) -> None:
+    with server.events.subscribe() as events:
+        await device.register("ep=dev1&lt=1")
+        async with asyncio.timeout(5):
+            assert isinstance(await events.get(), Registered)
+            assert (await events.get()).reason is Reason.EXPIRED
+    assert server.registrations() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "payload", "code", "words"),
+    [
+        ("lt=60", b"", Code.BAD_REQUEST, "endpoint name"),
+        ("ep=x&lt=soon", b"", Code.BAD_REQUEST, "lt=soon"),
+        ("ep=x", b"<<<", Code.BAD_REQUEST, "link format"),
+        ("ep=x&lwm2m=7.0", b"", Code.PRECONDITION_FAILED, "7.0"),
+        ("ep=x", b"</1/0>," * 30000, Code.REQUEST_ENTITY_TOO_LARGE, "at most"),
+    ],
+)
+async def test_a_bad_register_is_refused_with_a_reason(
+    server: Lwm2mServer, device: Any, query: tuple[str, ...], payload: bytes, code: int, words: str
+) -> None:
+    response = await device.send(Code.POST, "/rd", query, payload)
+    assert response.code == code
+    assert words in response.payload.decode()
+    assert server.registrations() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "path"), [(Code.GET, "/"), (Code.GET, "/x/y"), (Code.POST, "/fw/t"), (Code.GET, "/rd")]
+)
+async def test_an_unknown_request_gets_an_error_and_the_server_goes_on(device: Any, code: int, path: str) -> None:
+    response = await device.send(code, path)
+    assert response.code in (Code.NOT_FOUND, Code.METHOD_NOT_ALLOWED)
+    assert response.payload
+    await device.register()
+
+
+async def test_garbage_and_pings_do_not_disturb_the_server(server: Lwm2mServer, device: Any) -> None:
+    loop = asyncio.get_running_loop()
+    answers: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Probe(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, _addr: object) -> None:
+            answers.put_nowait(data)
+
+    transport, _ = await loop.create_datagram_endpoint(Probe, remote_addr=("127.0.0.1", server.port))
+    no_utf8 = b"\x40\x02\x00\x01\xb2rd\x43\xff\xfe\xfd"
+    for junk in (b"", b"\x00", b"\xff" * 40, b"\x40\x01\x00", b"\x4f\x01\x00\x01", no_utf8):
+        transport.sendto(junk)
+    transport.sendto(b"\x40\x00\x12\x34")  # CON, empty: a ping
+    async with asyncio.timeout(5):
+        while (await answers.get())[1:] != b"\x00\x12\x34":  # RST with the same message id
+            pass
+    transport.close()
+    await device.register()
+
+
+async def test_a_restored_registration_is_reachable_from_the_same_port_after_a_restart(new_device: Any) -> None:
+    before = Lwm2mServer(port=0)
+    await before.start()
+    port = before.port
+    device = await new_device(port)
+    location = await device.register()
+    stored = json.dumps([registration.to_json() for registration in before.registrations()])
+    await before.stop()
+
+    device.answers["GET", "/3/0/3"] = lambda _: _text("1.0.0")
+    restored = [Registration.from_json(each) for each in json.loads(stored)]
+    async with Lwm2mServer(port=port, restored=restored) as after:
+        response = await after.read("dev1", Path.of(3, 0, 3))
+        assert response.content.value == "1.0.0"
+        assert device.requests[-1].remote.sockaddr[1] == port
+        assert (await device.send(Code.POST, location)).code == Code.CHANGED
+
+
+async def test_two_servers_cannot_share_a_port(server: Lwm2mServer) -> None:
+    with pytest.raises(OSError, match="already in use"):
+        await Lwm2mServer(port=server.port).start()
+
+
+def _text(value: str) -> aiocoap.Message:
+    return aiocoap.Message(code=Code.CONTENT, payload=value.encode(), content_format=0)
