@@ -280,7 +280,7 @@ class Conversation:
             if update.state is UpdateState.DOWNLOADING and before != row.state:
                 row.started_at = row.started_at or now()
             standing = explain(update).now
-            if before != row.state or row.reason != (update.reason or None):
+            if before != row.state or (update.retry and row.reason != update.reason):
                 record(transaction.session, row, standing)
             row.reason = update.reason or None
             transaction.session.add(row)

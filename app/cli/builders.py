@@ -1,0 +1,119 @@
+"""`tinymlaas builders`: partners' images, and the one that ships."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from app.cli.client import SLOW_SECONDS, Answer, ApiClient, at
+from app.cli.errors import EndedBadly, Misused
+from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
+from app.cli.output import as_json, facts, short, table
+from app.cli.session import session_of
+from app.contract.models import Builder, BuilderRegistration, Readiness
+from builders.errors import BuilderError
+
+commands = typer.Typer(no_args_is_help=True, help="Builder images, pinned by digest.")
+
+
+@commands.command("list")
+def list_builders(context: typer.Context, limit: Limit = DEFAULT_LIMIT, everything: All = False) -> None:
+    """List registered builders, newest first."""
+    session = session_of(context)
+    with session.client() as client:
+        listing = client.listing(at("builders"), Builder, limit=bounded(limit, everything))
+    session.output.listing(
+        listing,
+        ("ID", "NAME", "VERSION", "ENGINE", "BOARDS", "DIGEST"),
+        lambda builder: (
+            builder.id,
+            builder.name,
+            builder.version,
+            builder.engine,
+            ", ".join(board.name for board in builder.boards),
+            short(builder.digest),
+        ),
+    )
+
+
+@commands.command()
+def show(context: typer.Context, builder_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Show a builder: its boards and the parameters that it takes."""
+    session = session_of(context)
+    with session.client() as client:
+        answer = client.get(at("builders", builder_id), Builder)
+    session.output.answer(answer, _view)
+
+
+@commands.command()
+def register(
+    context: typer.Context,
+    image: Annotated[
+        str | None, typer.Argument(metavar="IMAGE", help="An image's reference, best with its digest.")
+    ] = None,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="The builder that ships: its image is built first.")
+    ] = False,
+) -> None:
+    """Register a builder image by its digest; registering it again changes nothing."""
+    session = session_of(context)
+    if shipped == (image is not None):
+        raise Misused("Name an image, or give --shipped.")
+    with session.client() as client, session.output.spinner("Registering") as say:
+        if image is not None:
+            answer = register_image(client, image)
+        else:
+            say("Building the shipped builder's image")
+            answer = register_shipped(client, session.output.note if not session.output.json else _silence)
+    session.output.answer(answer, _view)
+
+
+def register_image(client: ApiClient, image: str) -> Answer[Builder]:
+    """Register an image; the server pulls it when it is not there."""
+    request = BuilderRegistration.model_construct(image=image)
+    return client.post(at("builders"), Builder, request, seconds=SLOW_SECONDS)
+
+
+def register_shipped(client: ApiClient, on_log: Callable[[str], None]) -> Answer[Builder]:
+    """Register the shipped builder, its image built by this machine's engine where the server uses one."""
+    if client.get("/readyz", Readiness).body.builder_engine == "local":
+        from builders.local import REFERENCE
+
+        return register_image(client, REFERENCE)
+    from builders.engine import connect
+    from builders.image import build_shipped_image
+
+    try:
+        engine = connect()
+        try:
+            image = build_shipped_image(engine, on_log)
+        finally:
+            engine.close()
+    except BuilderError as error:
+        raise EndedBadly(str(error), error.remedy) from error
+    return register_image(client, image)
+
+
+def _silence(_line: str) -> None:
+    """What a log line becomes when a program reads our output."""
+
+
+def _view(body: Builder) -> RenderableType:
+    pairs = facts(
+        [
+            ("id", body.id),
+            ("name", f"{body.name} {body.version}"),
+            ("maintainer", body.maintainer),
+            ("description", body.description),
+            ("image", body.image),
+            ("digest", body.digest),
+            ("engine", body.engine),
+            ("model formats", ", ".join(body.model_formats)),
+            ("parameters", as_json(body.parameters)),
+            ("registered", body.created_at),
+        ]
+    )
+    rows = [(board.name, board.cpu, board.flash_bytes, board.ram_bytes) for board in body.boards]
+    return Group(pairs, Text(""), table(("BOARD", "CPU", "FLASH", "RAM"), rows))

@@ -1,0 +1,166 @@
+"""`tinymlaas updates`: one artifact to one device, kept only when the device proves it."""
+
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from app.cli.artifacts import Sha256
+from app.cli.client import Answer, ApiClient, at
+from app.cli.devices import Endpoint
+from app.cli.errors import EndedBadly
+from app.cli.options import DEFAULT_LIMIT, All, Limit, Wait, bounded
+from app.cli.output import as_json, facts, short, state, table
+from app.cli.session import Session, session_of
+from app.cli.waiting import follow_update
+from app.contract.models import Update, UpdateExplanation, UpdateRequest
+
+commands = typer.Typer(no_args_is_help=True, help="Updates of devices.")
+
+UpdateId = Annotated[str, typer.Argument(metavar="UPDATE")]
+
+
+@commands.command()
+def create(
+    context: typer.Context,
+    endpoint: Endpoint,
+    sha256: Sha256,
+    push: Annotated[
+        bool, typer.Option("--push/--pull", help="The server writes the image; or the device fetches it.")
+    ] = False,
+    wait: Wait = True,
+) -> None:
+    """Deliver an artifact to a device, and follow it until the device has proven it."""
+    session = session_of(context)
+    with session.client() as client:
+        answer = create_update(client, endpoint, sha256, "push" if push else "pull")
+        if wait:
+            _follow(session, client, answer.body)
+            return
+    session.output.answer(answer, _view)
+
+
+@commands.command("list")
+def list_updates(
+    context: typer.Context,
+    endpoint: Annotated[str | None, typer.Option(help="Only updates of this device.")] = None,
+    state_: Annotated[str | None, typer.Option("--state", help="Only updates in this state.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    everything: All = False,
+) -> None:
+    """List updates, newest first."""
+    session = session_of(context)
+    filters = {key: value for key, value in (("endpoint", endpoint), ("state", state_)) if value is not None}
+    with session.client() as client:
+        listing = client.listing(at("updates"), Update, limit=bounded(limit, everything), params=filters)
+    session.output.listing(
+        listing,
+        ("ID", "STATE", "KIND", "DEVICE", "VERSION", "ARTIFACT", "DELIVERY", "SECONDS", "CREATED"),
+        lambda update: (
+            update.id,
+            state(update.state),
+            update.kind,
+            update.endpoint,
+            update.expected_version,
+            short(update.artifact_sha256),
+            update.delivery,
+            update.delivery_seconds,
+            update.created_at,
+        ),
+    )
+
+
+@commands.command()
+def show(context: typer.Context, update_id: UpdateId) -> None:
+    """Show an update."""
+    session = session_of(context)
+    with session.client() as client:
+        answer = client.get(at("updates", update_id), Update)
+    session.output.answer(answer, _view)
+
+
+@commands.command()
+def explain(context: typer.Context, update_id: UpdateId) -> None:
+    """Say where an update stands, what the device said and what happens next."""
+    session = session_of(context)
+    with session.client() as client:
+        answer = client.get(at("updates", update_id, "explain"), UpdateExplanation)
+    session.output.answer(answer, _explanation)
+
+
+@commands.command()
+def cancel(context: typer.Context, update_id: UpdateId) -> None:
+    """Cancel an update that the device has not begun to install."""
+    session = session_of(context)
+    with session.client() as client:
+        answer = client.post(at("updates", update_id, "cancellation"), Update)
+    session.output.answer(answer, _view)
+
+
+@commands.command()
+def watch(context: typer.Context, update_id: UpdateId) -> None:
+    """Follow an update to its end; the exit code is 1 when the device did not keep it."""
+    session = session_of(context)
+    with session.client() as client:
+        _follow(session, client, client.get(at("updates", update_id), Update).body)
+
+
+def create_update(client: ApiClient, endpoint: str, sha256: str, delivery: Literal["push", "pull"]) -> Answer[Update]:
+    """Queue an update."""
+    request = UpdateRequest.model_construct(endpoint=endpoint, artifact_sha256=sha256, delivery=delivery)
+    return client.post(at("updates"), Update, request)
+
+
+def _follow(session: Session, client: ApiClient, update: Update) -> None:
+    output, told = session.output, ""
+
+    def show(found: Update) -> None:
+        nonlocal told
+        bar(found.state, found.bytes_sent, found.bytes_total)
+        if found.state != told and not output.json:
+            output.note(f"{found.endpoint}: {found.state}")
+        told = found.state
+
+    with output.state_bar(f"Updating {update.endpoint}") as bar:
+        answer = follow_update(session, client, update.id, show)
+    output.answer(answer, _view)
+    if answer.body.state != "succeeded":
+        explanation = client.get(at("updates", update.id, "explain"), UpdateExplanation).body
+        raise EndedBadly(explanation.summary, explanation.next)
+
+
+def _view(body: Update) -> RenderableType:
+    return facts(
+        [
+            ("update", body.id),
+            ("state", state(body.state)),
+            ("reason", body.reason),
+            ("kind", f"{body.kind}, {body.delivery}"),
+            ("device", body.endpoint),
+            ("artifact", body.artifact_sha256),
+            ("previous", body.previous_sha256),
+            ("bytes", f"{body.bytes_sent:,} of {body.bytes_total:,}"),
+            ("expected version", body.expected_version),
+            ("reported version", body.reported_version),
+            ("result, /5/0/5", body.result),
+            ("delivery seconds", body.delivery_seconds),
+            ("created", body.created_at),
+            ("given up at", body.deadline_at),
+            ("device's report", as_json(body.report) if body.report is not None else None),
+        ]
+    )
+
+
+def _explanation(body: UpdateExplanation) -> RenderableType:
+    pairs = facts(
+        [
+            ("update", body.id),
+            ("state", state(body.state)),
+            ("summary", body.summary),
+            ("device says", body.device_result),
+            ("next", body.next),
+        ]
+    )
+    rows = [(step.at, step.state, step.text) for step in body.steps]
+    return Group(pairs, Text(""), table(("AT", "STATE", "WHAT HAPPENED"), rows))
