@@ -93,7 +93,7 @@ class Leaf:
     value: Value
 
 
-def node_for(path: Path, value: Value, type: ResourceType | None = None) -> Resource | ResourceInstance:  # noqa: A002
+def node_for(path: Path, value: Value, kind: ResourceType | None = None) -> Resource | ResourceInstance:
     """A single value as the node of `path`; the type comes from the object's model unless given.
 
     Raises:
@@ -101,7 +101,7 @@ def node_for(path: Path, value: Value, type: ResourceType | None = None) -> Reso
     """
     if path.level < 3:
         raise CodecError(f"{path} is no resource: one value cannot be its content")
-    kind = type or resource_type(path)
+    kind = kind or resource_type(path)
     if kind is None:
         raise CodecError(f"the type of {path} is not known: give it")
     cls = Resource if path.level == 3 else ResourceInstance

@@ -18,7 +18,7 @@ from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.logs import LogStore
 from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow, now
-from builders.contract import FirmwareVersion, GoldenVector, ModelRef, Tensor, build_request_json, golden_json
+from builders.contract import FirmwareVersion, GoldenVector, ImageKind, ModelRef, Tensor, build_request_json, golden_json
 from builders.errors import BuilderError, CancelledError
 from builders.runner import BuilderRunner, BuildInput, Limits
 from builders.signing import sign_firmware
@@ -103,7 +103,17 @@ class BuildJob:
                 "state": BuildState.FAILED,
                 "error": {"slug": slug, "detail": str(error), "remedy": error.remedy},
             }
-        firmware = next(image for image in output.result.images if image.kind == "firmware")
+        firmware = next((image for image in output.result.images if image.kind == ImageKind.FIRMWARE), None)
+        if firmware is None or str(firmware.version) != row.firmware_version:
+            made = "no firmware" if firmware is None else f"firmware of version {firmware.version}"
+            return {
+                "state": BuildState.FAILED,
+                "error": {
+                    "slug": "bad_result",
+                    "detail": f"The builder was asked for firmware of version {row.firmware_version} and made {made}.",
+                    "remedy": "The builder must take firmware_version from build.json.",
+                },
+            }
         return {"firmware": self._blobs.put(output.files[firmware.file]), "result": _result_json(output.result)}
 
     def finish(self, build_id: str, compiled: dict[str, Any]) -> None:

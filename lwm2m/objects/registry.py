@@ -1,5 +1,6 @@
 """Looks up object models by number."""
 
+from lwm2m.objects.board import BOARD
 from lwm2m.objects.device import CONNECTIVITY_MONITORING, DEVICE
 from lwm2m.objects.management import SECURITY, SERVER
 from lwm2m.objects.model import ObjectModel, ResourceModel
@@ -7,7 +8,7 @@ from lwm2m.objects.update import FIRMWARE_UPDATE, SOFTWARE_MANAGEMENT
 
 _OBJECTS = {
     model.id: model
-    for model in (SECURITY, SERVER, DEVICE, CONNECTIVITY_MONITORING, FIRMWARE_UPDATE, SOFTWARE_MANAGEMENT)
+    for model in (SECURITY, SERVER, DEVICE, CONNECTIVITY_MONITORING, FIRMWARE_UPDATE, SOFTWARE_MANAGEMENT, BOARD)
 }
 
 

@@ -33,5 +33,5 @@ def test_every_operation_keeps_to_the_contract(case: schemathesis.Case, server: 
             response_schema_conformance,
             negative_data_rejection,
             unsupported_method,
-        ]
+        ],
     )

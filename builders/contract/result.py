@@ -1,0 +1,61 @@
+"""Reads the result.json that a builder wrote."""
+
+from __future__ import annotations
+
+from builders.contract.documents import (
+    BuiltImage,
+    Failure,
+    FirmwareVersion,
+    ImageKind,
+    Memory,
+    ModelSlot,
+    Operator,
+    Result,
+    Section,
+    Success,
+)
+from builders.contract.schema import REMEDY, load, validate
+from builders.errors import BadResultError
+
+RESULT_FILE = "result.json"
+RESULT_MAX_BYTES = 262_144
+
+
+def parse_result(data: bytes) -> Result:
+    """Read untrusted result.json bytes; raise BadResultError with the field at fault."""
+    document = load(data, max_bytes=RESULT_MAX_BYTES, error=BadResultError)
+    validate(document, "result", error=BadResultError)
+    if document["status"] == "failed":
+        error = document["error"]
+        return Failure(error["code"], error["message"], error.get("hint", ""))
+    images: list[BuiltImage] = []
+    for index, image in enumerate(document["images"]):
+        try:
+            version = FirmwareVersion.parse(image["version"])
+        except ValueError as problem:
+            raise BadResultError(str(problem), remedy=REMEDY, field=f"/images/{index}/version") from problem
+        if any(image["file"] == other.file for other in images):
+            raise BadResultError(
+                f"Two images share the file {image['file']!r}.",
+                remedy="Write each image to a file of its own.",
+                field=f"/images/{index}/file",
+            )
+        images.append(
+            BuiltImage(
+                kind=ImageKind(image["kind"]),
+                file=image["file"],
+                format=image["format"],
+                sha256=image["sha256"],
+                load_address=image["load_address"],
+                version=version,
+            )
+        )
+    slot = document.get("model_slot")
+    return Success(
+        images=tuple(images),
+        sections=tuple(Section(s["name"], s["address"], s["size"]) for s in document["sections"]),
+        memory=Memory(**document["memory"]),
+        operators=tuple(Operator(o["name"], o["count"]) for o in document["operators"]),
+        toolchain=document["toolchain"],
+        model_slot=None if slot is None else ModelSlot(slot["abi"], slot["size"], slot["arena_bytes"]),
+    )
