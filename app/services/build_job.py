@@ -18,7 +18,15 @@ from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.logs import LogStore
 from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow, now
-from builders.contract import FirmwareVersion, GoldenVector, ImageKind, ModelRef, Tensor, build_request_json, golden_json
+from builders.contract import (
+    FirmwareVersion,
+    GoldenVector,
+    ImageKind,
+    ModelRef,
+    Tensor,
+    build_request_json,
+    golden_json,
+)
 from builders.errors import BuilderError, CancelledError
 from builders.runner import BuilderRunner, BuildInput, Limits
 from builders.signing import sign_firmware

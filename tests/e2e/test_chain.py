@@ -1,4 +1,4 @@
-"""The main job: a model becomes firmware and runs on a board; nothing is lost when the server is killed in the middle."""
+"""The main job: a model becomes firmware and runs on a board, and kill -9 of the server loses nothing."""
 
 import hashlib
 import time
@@ -100,9 +100,7 @@ def test_a_server_killed_in_the_middle_of_a_build_finishes_it_after_the_restart(
 
 
 @pytest.mark.parametrize("delivery", ["push", "pull"])
-def test_a_server_killed_in_the_middle_of_a_delivery_finishes_it_after_the_restart(
-    world: World, delivery: str
-) -> None:
+def test_a_server_killed_in_the_middle_of_a_delivery_finishes_it_after_the_restart(world: World, delivery: str) -> None:
     model = "vibration-autoencoder" if delivery == "push" else "digits-cnn"
     build = world.build(model, security_counter=6)
     with world.edge.crawling():  # so slow that the delivery cannot be over before the kill

@@ -14,7 +14,7 @@ READY_SECONDS = 90
 
 
 def free_ports() -> tuple[int, int]:
-    """A TCP and a UDP port that were free a moment ago; held until both are known, so that they differ from each other's."""
+    """A TCP and a UDP port that were free a moment ago."""
     with (
         socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tcp,
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp,
