@@ -1,0 +1,53 @@
+/* The four functions that gcc may call in freestanding code. Compiled with -fno-tree-loop-distribute-patterns, or gcc
+ * would recognise each loop as the function it is in. */
+#include <stddef.h>
+#include <stdint.h>
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count);
+void *memmove(void *to, const void *from, size_t count);
+void *memset(void *to, int value, size_t count);
+int memcmp(const void *a, const void *b, size_t count);
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count)
+{
+    uint8_t *target = to;
+    const uint8_t *source = from;
+    while (count--) {
+        *target++ = *source++;
+    }
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t count)
+{
+    uint8_t *target = to;
+    const uint8_t *source = from;
+    if (target < source) {
+        return memcpy(to, from, count);
+    }
+    while (count--) {
+        target[count] = source[count];
+    }
+    return to;
+}
+
+void *memset(void *to, int value, size_t count)
+{
+    uint8_t *target = to;
+    while (count--) {
+        *target++ = (uint8_t)value;
+    }
+    return to;
+}
+
+int memcmp(const void *a, const void *b, size_t count)
+{
+    const uint8_t *left = a;
+    const uint8_t *right = b;
+    for (; count--; left++, right++) {
+        if (*left != *right) {
+            return *left - *right;
+        }
+    }
+    return 0;
+}

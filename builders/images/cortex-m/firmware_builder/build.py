@@ -1,0 +1,81 @@
+"""One build: model to firmware.bin and the facts for result.json."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.compile import CompiledModel
+from compiler.errors import Code, CompileError
+
+from firmware_builder.boards import Board
+from firmware_builder.elf import Section, read_sections
+from firmware_builder.request import Request
+from firmware_builder.sources import generated_sources, identity
+from firmware_builder.toolchain import PREFIX, Toolchain
+
+IMAGE = Path(__file__).parents[1]
+MAX_LINE = 65536  # of the UART report
+GOLDEN_LINE_OVERHEAD = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Firmware:
+    """What a build made."""
+
+    image: bytes
+    sections: tuple[Section, ...]
+    compiled: CompiledModel
+    abi: str
+    toolchain: dict[str, str]
+
+    def bytes_in(self, address: int, size: int) -> int:
+        """Bytes of the sections in a memory."""
+        return sum(part.size for part in self.sections if address <= part.address < address + size)
+
+    def section_bytes(self, name: str) -> int:
+        """Bytes of one section."""
+        return sum(part.size for part in self.sections if part.name == name)
+
+
+def check_size(compiled: CompiledModel, board: Board, golden_inputs: Sequence[bytes]) -> None:
+    """Refuses early, with numbers, what cannot fit."""
+    hint = "Use a smaller model, or a board with more memory."
+    flash = compiled.constants_bytes + sum(map(len, golden_inputs))
+    if flash > board.payload_bytes:
+        raise CompileError(
+            Code.MODEL_TOO_LARGE,
+            f"constants and golden inputs need {flash} bytes; {board.name}'s slot has {board.payload_bytes}",
+            hint,
+        )
+    ram = compiled.plan.arena_bytes + board.stack_bytes
+    if ram > board.ram_bytes:
+        raise CompileError(
+            Code.MODEL_TOO_LARGE, f"arena and stack need {ram} bytes; {board.name} has {board.ram_bytes} of RAM", hint
+        )
+    outputs = sum(tensor.size for tensor in compiled.graph.outputs)
+    if 2 * outputs + GOLDEN_LINE_OVERHEAD > MAX_LINE:
+        raise CompileError(
+            Code.MODEL_TOO_LARGE, f"its outputs have {outputs} bytes, more than one line of the report holds", hint
+        )
+
+
+def build(
+    compiled: CompiledModel, request: Request, board: Board, golden_inputs: Sequence[bytes], folder: Path
+) -> Firmware:
+    """Compiles and links in `folder`, which must be empty."""
+    who = identity(request, board, IMAGE / "kernels")
+    for source in ("kernels", "firmware"):
+        for file in sorted((IMAGE / source).iterdir()):
+            shutil.copyfile(file, folder / file.name)
+    for name, text in generated_sources(compiled, board, who, golden_inputs).items():
+        (folder / name).write_text(text, encoding="ascii")
+    toolchain = Toolchain(folder, board, request.optimize)
+    toolchain.build()
+    return Firmware(
+        image=(folder / "firmware.bin").read_bytes(),
+        sections=read_sections((folder / "firmware.elf").read_bytes()),
+        compiled=compiled,
+        abi=who.abi,
+        toolchain={f"{PREFIX}gcc": toolchain.version()},
+    )

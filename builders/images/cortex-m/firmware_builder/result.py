@@ -1,0 +1,82 @@
+"""Writes the image and result.json into the output folder, whole or not at all."""
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from compiler.errors import Code, CompileError
+
+from firmware_builder.boards import Board
+from firmware_builder.build import Firmware
+from firmware_builder.request import CONTRACT, Request
+
+IMAGE_FILE = "firmware.bin"
+RESULT_FILE = "result.json"
+_MAX_TEXT = 3000
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def write_success(out: Path, firmware: Firmware, request: Request, board: Board) -> dict[str, object]:
+    """firmware.bin, then the result that names it."""
+    result = {
+        "contract": CONTRACT,
+        "status": "succeeded",
+        "images": [
+            {
+                "kind": "firmware",
+                "file": IMAGE_FILE,
+                "format": "bin",
+                "sha256": hashlib.sha256(firmware.image).hexdigest(),
+                "load_address": board.load_address,
+                "version": request.firmware_version,
+            }
+        ],
+        "sections": [
+            {"name": section.name, "address": section.address, "size": section.size} for section in firmware.sections
+        ],
+        "memory": {
+            "flash_bytes": len(firmware.image),
+            "ram_bytes": firmware.bytes_in(board.ram_address, board.ram_bytes),
+            "arena_bytes": firmware.compiled.plan.arena_bytes,
+        },
+        "operators": [{"name": name, "count": count} for name, count in firmware.compiled.operators.items()],
+        "toolchain": firmware.toolchain,
+        "model_slot": {
+            "abi": firmware.abi,
+            "size": firmware.section_bytes(".model"),
+            "arena_bytes": firmware.compiled.plan.arena_bytes,
+        },
+    }
+    _write(out / IMAGE_FILE, firmware.image)
+    _write(out / RESULT_FILE, _text(result))
+    return result
+
+
+def write_failure(out: Path, error: CompileError) -> None:
+    """The result of a refusal; an image of this folder would belong to nothing."""
+    (out / IMAGE_FILE).unlink(missing_ok=True)
+    described = {"code": error.code.value, "message": error.message[:_MAX_TEXT], "hint": error.hint[:_MAX_TEXT]}
+    _write(out / RESULT_FILE, _text({"contract": CONTRACT, "status": "failed", "error": described}))
+
+
+def _text(result: dict[str, object]) -> bytes:
+    return (json.dumps(result, indent=1, sort_keys=True) + "\n").encode("ascii")
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(path.name + ".part")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        if error.errno in _FULL:
+            raise CompileError(
+                Code.OUTPUT_FULL, f"no room for {path.name} ({len(data)} bytes)", "Give the output folder more space."
+            ) from error
+        raise

@@ -1,0 +1,149 @@
+/* Two 16-bit lanes in a 32-bit word: the instructions of Arm's DSP extension, or the same in plain C.
+ *
+ * TML_DSP selects the kernels' paths that use them. TML_EMULATE_DSP compiles those paths for any processor, so that
+ * tests on a workstation cover them. */
+#ifndef TML_SIMD_H
+#define TML_SIMD_H
+
+#include <stdint.h>
+
+#if defined(__ARM_FEATURE_DSP) || defined(TML_EMULATE_DSP)
+#define TML_DSP 1
+#else
+#define TML_DSP 0
+#endif
+
+#if TML_DSP
+
+/* A word from any address: these cores load unaligned words. */
+static inline uint32_t tml_load(const void *from)
+{
+    uint32_t word;
+    __builtin_memcpy(&word, from, sizeof word);
+    return word;
+}
+
+static inline void tml_store(void *to, uint32_t word)
+{
+    __builtin_memcpy(to, &word, sizeof word);
+}
+
+#if defined(__ARM_FEATURE_DSP)
+
+/* Bytes 0 and 2, sign-extended into two lanes. */
+static inline uint32_t tml_even(uint32_t bytes)
+{
+    uint32_t lanes;
+    __asm__("sxtb16 %0, %1" : "=r"(lanes) : "r"(bytes));
+    return lanes;
+}
+
+/* Bytes 1 and 3, sign-extended into two lanes. */
+static inline uint32_t tml_odd(uint32_t bytes)
+{
+    uint32_t lanes;
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(lanes) : "r"(bytes));
+    return lanes;
+}
+
+/* tml_even and tml_odd plus a number in each lane. */
+static inline uint32_t tml_even_plus(uint32_t lanes, uint32_t bytes)
+{
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(sum) : "r"(lanes), "r"(bytes));
+    return sum;
+}
+
+static inline uint32_t tml_odd_plus(uint32_t lanes, uint32_t bytes)
+{
+    uint32_t sum;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(sum) : "r"(lanes), "r"(bytes));
+    return sum;
+}
+
+/* sum + a.low * b.low + a.high * b.high */
+static inline int32_t tml_dot(uint32_t a, uint32_t b, int32_t sum)
+{
+    int32_t result;
+    __asm__("smlad %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+/* sum + a.low * b.low */
+static inline int32_t tml_low_product(uint32_t a, uint32_t b, int32_t sum)
+{
+    int32_t result;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+/* sum + a.high * b.high */
+static inline int32_t tml_high_product(uint32_t a, uint32_t b, int32_t sum)
+{
+    int32_t result;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+    return result;
+}
+
+#else
+
+static inline int32_t tml_lane(uint32_t word, int lane)
+{
+    return (int16_t)(word >> (16 * lane));
+}
+
+static inline uint32_t tml_lanes(int32_t low, int32_t high)
+{
+    return ((uint32_t)low & 0xFFFFu) | (uint32_t)high << 16;
+}
+
+static inline uint32_t tml_even_plus(uint32_t lanes, uint32_t bytes)
+{
+    return tml_lanes(tml_lane(lanes, 0) + (int8_t)bytes, tml_lane(lanes, 1) + (int8_t)(bytes >> 16));
+}
+
+static inline uint32_t tml_odd_plus(uint32_t lanes, uint32_t bytes)
+{
+    return tml_even_plus(lanes, bytes >> 8);
+}
+
+static inline uint32_t tml_even(uint32_t bytes)
+{
+    return tml_even_plus(0, bytes);
+}
+
+static inline uint32_t tml_odd(uint32_t bytes)
+{
+    return tml_odd_plus(0, bytes);
+}
+
+static inline int32_t tml_low_product(uint32_t a, uint32_t b, int32_t sum)
+{
+    return sum + tml_lane(a, 0) * tml_lane(b, 0);
+}
+
+static inline int32_t tml_high_product(uint32_t a, uint32_t b, int32_t sum)
+{
+    return sum + tml_lane(a, 1) * tml_lane(b, 1);
+}
+
+static inline int32_t tml_dot(uint32_t a, uint32_t b, int32_t sum)
+{
+    return tml_high_product(a, b, tml_low_product(a, b, sum));
+}
+
+#endif
+
+/* Lanes (even.low, odd.low) and (even.high, odd.high): neighbours again. */
+static inline uint32_t tml_pack_low(uint32_t even, uint32_t odd)
+{
+    return (even & 0xFFFFu) | odd << 16;
+}
+
+static inline uint32_t tml_pack_high(uint32_t even, uint32_t odd)
+{
+    return even >> 16 | (odd & 0xFFFF0000u);
+}
+
+#endif
+#endif

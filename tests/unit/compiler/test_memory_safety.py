@@ -1,0 +1,80 @@
+"""Kernels stay inside their tensors: all bytes between the tensors are poisoned under AddressSanitizer."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from compiler.emit import emit
+from compiler.operators import FAMILIES
+from compiler.parse import parse
+from compiler.plan import Plan
+from host_model import FLAGS, IMAGE, VARIANTS
+from tflite_writer import WrittenOperator, WrittenTensor, write_model
+
+SANITIZED = ("-g", "-O1", "-fsanitize=address,bounds,shift,alignment", "-fno-sanitize-recover=all")
+KERNELS = {
+    "CONV_2D": "tml_conv.c",
+    "DEPTHWISE_CONV_2D": "tml_depthwise.c",
+    "AVERAGE_POOL_2D": "tml_pool.c",
+    "MAX_POOL_2D": "tml_pool.c",
+}
+SIZE = 5
+SHAPES = [(1, 3, 1, 0), (3, 2, 2, 0), (5, 4, 1, 0), (7, 1, 3, 1)]  # channels, window, stride, padding
+APART = 8192  # from one tensor to the next
+
+
+def window_model(kind: str, channels: int, window: int, stride: int, padding: int) -> bytes:
+    """One operator on [1, 5, 5, channels]."""
+    size = -(-SIZE // stride) if padding == 0 else -(-(SIZE - window + 1) // stride)
+    shape = {
+        "CONV_2D": [3, window, window, channels],
+        "DEPTHWISE_CONV_2D": [1, window, window, channels],
+    }.get(kind)
+    out = 3 if kind == "CONV_2D" else channels
+    tensors = [WrittenTensor([1, SIZE, SIZE, channels], "int8", [0.1], [3])]
+    if shape is not None:
+        tensors.append(WrittenTensor(shape, "int8", [0.1], [0], data=np.full(shape, 100, np.int8)))
+    tensors.append(WrittenTensor([1, size, size, out], "int8", [0.1], [3]))
+    options = {"Padding": padding, "StrideW": stride, "StrideH": stride}
+    if shape is None:
+        options |= {"FilterWidth": window, "FilterHeight": window}
+    operands = list(range(len(tensors) - 1))
+    return write_model(tensors, [WrittenOperator(kind, operands, [len(operands)], options)], [0], [len(operands)])
+
+
+def poisoned_program(model: bytes) -> dict[str, str]:
+    """The model's sources with its tensors far apart, and a main that poisons what lies between."""
+    graph = parse(model)
+    layer = FAMILIES[graph.nodes[0].kind].lower(graph.nodes[0])
+    source, target = layer.inputs[0], layer.output
+    layout = Plan({source.index: 0, target.index: APART}, {0: 2 * APART}, 3 * APART)
+    used = [(0, source.size), (APART, target.size), (2 * APART, layer.scratch_bytes)]
+    poison = [f"    __asan_poison_memory_region(arena + {at + size}, {APART - size});" for at, size in used]
+    main = [
+        '#include "model.h"',
+        "#include <sanitizer/asan_interface.h>",
+        "int main(void)",
+        "{",
+        "    char *arena = model_inputs[0];",
+        *poison,
+        "    return model_invoke();",
+        "}",
+        "",
+    ]
+    return {**emit(graph, [layer], layout), "main.c": "\n".join(main)}
+
+
+@pytest.mark.parametrize("kind", list(KERNELS))
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.usefixtures("host_models")
+def test_windows_at_the_edges_read_and_write_only_their_tensors(kind: str, variant: str, tmp_path: Path) -> None:
+    kernel = tmp_path / "kernel.o"
+    flags = (*FLAGS, *SANITIZED, *VARIANTS[variant])
+    subprocess.run(["gcc", *flags, "-c", str(IMAGE / "kernels" / KERNELS[kind]), "-o", str(kernel)], check=True)
+    for shape in SHAPES:
+        for name, text in poisoned_program(window_model(kind, *shape)).items():
+            (tmp_path / name).write_text(text)
+        subprocess.run(["gcc", *flags, "model.c", "main.c", str(kernel), "-o", "program"], cwd=tmp_path, check=True)
+        ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, f"channels, window, stride, padding {shape}: {ran.stderr[-2000:]}"
