@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Group
 
 from app.cli.errors import EndedBadly, Misused
 from app.cli.processes import FreePort, Interruptions, Programs
@@ -54,7 +55,7 @@ def demo(
                 {"proofs": [proof.to_json() for proof in proofs], "agreed": agreed, "seconds": round(seconds, 3)}
             )
         else:
-            session.output.out.print("", summary(proofs), "", sep="\n")
+            session.output.show(Group("", summary(proofs), ""))
             session.output.line(f"{'Proven' if agreed else 'NOT PROVEN'} in {seconds:.1f} s.")
         if keep:
             for line in curl_lines(session.server, folder, proofs, stage.endpoint):

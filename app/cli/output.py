@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import typer
-from pydantic import BaseModel
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -17,7 +16,7 @@ from rich.text import Text
 from app.cli.client import Advance, Answer, Body, Listing
 from app.cli.errors import CliError, ProblemAnswered
 
-PIPE_WIDTH = 240  # nobody's terminal: a line in a pipe is a line of the table
+PIPE_WIDTH = 20_000  # nothing is folded in a pipe: a row is a line
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 Cell = str | int | float | datetime | None | Text
@@ -50,7 +49,7 @@ class Output:
         if self.json:
             self.raw(answer.raw)
         else:
-            self.out.print(render(answer.body))
+            self.show(render(answer.body))
 
     def listing(self, listing: Listing[Body], columns: Sequence[str], row: Callable[[Body], Sequence[Cell]]) -> None:
         """A list; a person is told when it goes on."""
@@ -58,11 +57,20 @@ class Output:
             self.raw(listing.raw)
             return
         if listing.items:
-            self.out.print(table(columns, map(row, listing.items)))
+            self.show(table(columns, map(row, listing.items)))
         else:
             self.note("There are none.")
         if listing.more:
             self.note("There are more: --all shows all of them, --limit N as many as N.")
+
+    def show(self, what: RenderableType) -> None:
+        """A table or a text for a person; in a pipe without the blanks that fill up its lines."""
+        if self.out.is_terminal:
+            self.out.print(what)
+            return
+        with self.out.capture() as captured:
+            self.out.print(what)
+        typer.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
     def raw(self, value: object, *, indent: int | None = 2) -> None:
         """JSON on standard output; everything that is not ASCII is escaped, so nothing steers a terminal."""
@@ -186,6 +194,6 @@ def short(sha256: str | None) -> str | None:
     return sha256.removeprefix("sha256:")[:12] if sha256 else None
 
 
-def as_json(value: BaseModel | object) -> str:
+def as_json(value: object) -> str:
     """JSON in a table's cell."""
-    return json.dumps(value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
+    return json.dumps(value)

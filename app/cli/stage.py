@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -51,6 +51,10 @@ class Stage:
     endpoint: str = "demo-board"
     _scene: Program | None = field(default=None)
 
+    def __post_init__(self) -> None:
+        """Make whatever waits notice that a program has ended, instead of waiting for it."""
+        self.session = replace(self.session, sleep=self._sleep)
+
     def say(self, text: str) -> None:
         """One line of the story."""
         line = f"{time.monotonic() - self.began:6.1f} s  {text}"
@@ -71,8 +75,8 @@ class Stage:
                 self.session.output.note(f"The last lines of {program.log}:")
                 for line in program.tail():
                     self.session.output.note(f"  {line}")
-            sentence = error.detail if ended is None else f"The {ended.name} ended by itself. {error.detail}"
-            raise EndedBadly(sentence, error.remedy) from error
+            remedy = error.remedy if ended is None else f"Its whole log is {ended.log}."
+            raise EndedBadly(error.detail, remedy) from error
 
     def start_server(self, http: FreePort, lwm2m: FreePort) -> None:
         """Start a server on free ports and wait until it is ready."""
@@ -223,9 +227,15 @@ class Stage:
                 reason = "it answers that it is not"
             if found is not None:
                 return found
-            if self.programs.dead() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise EndedBadly(f"{otherwise} within {seconds:.0f} s: {reason}")
             self.session.sleep(LOOK_SECONDS)
+
+    def _sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+        ended = self.programs.dead()
+        if ended is not None:
+            raise EndedBadly(f"The {ended.name} ended by itself.")
 
     def _log_line(self, line: str) -> None:
         self.session.output.note(f"          | {line}")

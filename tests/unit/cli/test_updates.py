@@ -1,0 +1,72 @@
+"""An update is followed until the device has proven it, or has not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.cli.conftest import Bodies, Cli, FakeServer
+
+
+UPDATE = "/v1/updates/upd_0123456789abcdef"
+
+
+def _states(bodies: Bodies, *states: str) -> list[httpx.Response]:
+    return [httpx.Response(200, json=bodies.update(state)) for state in states]
+
+
+@pytest.mark.parametrize(("option", "delivery"), [("--push", "push"), ("--pull", "pull"), (None, "pull")])
+def test_an_update_is_followed_through_its_states(
+    cli: Cli, server: FakeServer, bodies: Bodies, option: str | None, delivery: str
+) -> None:
+    server.on("POST /v1/updates", httpx.Response(202, json=bodies.update("pending")))
+    server.on(f"GET {UPDATE}", *_states(bodies, "pending", "downloading", "downloading", "verifying", "succeeded"))
+    result = cli("updates", "create", "demo-board", bodies.sha, *([option] if option else []))
+    assert result.exit_code == 0, result.output
+    assert json.loads(server.requests[0].content) == {
+        "endpoint": "demo-board",
+        "artifact_sha256": bodies.sha,
+        "delivery": delivery,
+    }
+    told = [line.split(": ")[1] for line in result.stderr.splitlines()]
+    assert told == ["pending", "downloading", "verifying", "succeeded"]
+
+
+@pytest.mark.parametrize("state", ["failed", "rolled-back", "cancelled"])
+def test_a_device_that_did_not_keep_it_is_explained(cli: Cli, server: FakeServer, bodies: Bodies, state: str) -> None:
+    server.on(f"GET {UPDATE}", *_states(bodies, state))
+    server.on(f"GET {UPDATE}/explain", httpx.Response(200, json=bodies.explanation(state)))
+    result = cli("updates", "watch", "upd_0123456789abcdef")
+    assert result.exit_code == 1
+    assert "Error: The device put the previous image back." in result.stderr
+    assert "Remedy: Read the device's report." in result.stderr
+
+
+def test_with_json_the_update_alone_is_printed(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on("POST /v1/updates", httpx.Response(202, json=bodies.update("pending")))
+    server.on(f"GET {UPDATE}", *_states(bodies, "pending", "succeeded"))
+    result = cli("--json", "updates", "create", "demo-board", bodies.sha)
+    assert json.loads(result.stdout) == bodies.update("succeeded")
+    assert result.stderr == ""
+
+
+def test_no_wait_asks_nothing_more(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on("POST /v1/updates", httpx.Response(202, json=bodies.update("pending")))
+    assert cli("updates", "create", "demo-board", bodies.sha, "--no-wait").exit_code == 0
+    assert len(server.requests) == 1
+
+
+def test_a_busy_device_is_a_refusal(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on("POST /v1/updates", bodies.problem(409))
+    assert cli("updates", "create", "demo-board", bodies.sha).exit_code == 3
+
+
+def test_an_explanation_shows_every_step(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on(f"GET {UPDATE}/explain", httpx.Response(200, json=bodies.explanation("rolled-back")))
+    shown = cli("updates", "explain", "upd_0123456789abcdef").stdout
+    assert "8: firmware update failed" in shown
+    assert "queued" in shown
