@@ -51,7 +51,7 @@ class HostModels:
 
 def _invoke(library: ctypes.CDLL, arrays: Sequence[np.ndarray], graph: object) -> list[bytes]:
     count_in = len(graph.inputs)  # type: ignore[attr-defined] # tests are not type-checked against the image's package
-    count_out = len(graph.outputs)  # type: ignore[attr-defined]
+    count_out = len(graph.outputs)  # type: ignore[attr-defined] # as above
     sources = (ctypes.c_void_p * count_in).in_dll(library, "model_inputs")
     targets = (ctypes.c_void_p * count_out).in_dll(library, "model_outputs")
     sizes = (ctypes.c_uint32 * count_out).in_dll(library, "model_output_bytes")
