@@ -97,9 +97,7 @@ def shipped_image(engine: docker.DockerClient) -> str:
 
 
 @pytest.fixture(scope="module")
-def world(
-    engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[World]:
+def world(engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
     server = ServerProcess(folder / "data", build_seconds="20", update_seconds="60")
     server.start()
