@@ -5,6 +5,7 @@ import asyncio
 import fcntl
 import logging
 import signal
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -114,7 +115,17 @@ def _parser() -> argparse.ArgumentParser:
         "--state-dir", required=True, type=Path, help="folder for journal, images and the board's flash"
     )
     parser.add_argument("--lifetime", type=_lifetime, default=60, help="registration lifetime in seconds (default 60)")
-    parser.add_argument("--bind", default="::", help="local address of the CoAP socket (default: any)")
+    parser.add_argument("--bind", default=_any_address(), help="local address of the CoAP socket (default: any)")
     parser.add_argument("--boot-deadline", type=float, default=60.0, help="seconds for a board to report (default 60)")
     parser.add_argument("--verbose", action="store_true", help="log debug lines too")
     return parser
+
+
+def _any_address() -> str:
+    """The address that stands for all of this machine's; one without IPv6 cannot bind `::`."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return "0.0.0.0"  # noqa: S104 - a device must be reachable at whatever address its server sees
+    return "::"
