@@ -122,10 +122,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _any_address() -> str:
-    """The address that stands for all of this machine's; one without IPv6 cannot bind `::`."""
+    """The address that stands for all of this machine's. Where no IPv6 is routed, aiocoap refuses to bind `::`."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-            probe.bind(("::", 0))
+            probe.connect(("::", 9))  # sends nothing; fails where there is no route
     except OSError:
         return "0.0.0.0"  # noqa: S104 - a device must be reachable at whatever address its server sees
     return "::"
