@@ -59,7 +59,7 @@ async def _serve(options: argparse.Namespace) -> None:
         flasher,
         options.public_key,
     )
-    settings = Settings(options.server, options.endpoint, options.lifetime, options.bind)
+    settings = Settings(options.server, options.endpoint, options.lifetime, options.bind or _any_address())
     proxy = FlasherProxy(updater, flasher.board, flasher.slot_size, folder, options.endpoint)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -115,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         "--state-dir", required=True, type=Path, help="folder for journal, images and the board's flash"
     )
     parser.add_argument("--lifetime", type=_lifetime, default=60, help="registration lifetime in seconds (default 60)")
-    parser.add_argument("--bind", default=_any_address(), help="local address of the CoAP socket (default: any)")
+    parser.add_argument("--bind", help="local address of the CoAP socket (default: any)")
     parser.add_argument("--boot-deadline", type=float, default=60.0, help="seconds for a board to report (default 60)")
     parser.add_argument("--verbose", action="store_true", help="log debug lines too")
     return parser

@@ -268,7 +268,7 @@ def _verdict(update: FirmwareUpdate, seen: Observed) -> _Step:
     if result == UpdateResult.CANCELLED:
         return _finish(update, UpdateState.CANCELLED, text)
     back = seen.version is not None and seen.version == update.previous_version
-    if installing and back and update.registered_at is not None:
+    if installing and back:  # only success needs the proof of a new registration: the result names what failed
         return _finish(update, UpdateState.ROLLED_BACK, text)
     if installing:
         return _finish(update, UpdateState.FAILED, text)

@@ -130,7 +130,7 @@ def seen(state: FirmwareState, result: int = 0, version: str | None = "1.0", at:
         (INSTALLING, seen(UPDATING), "updating", []),
         (INSTALLING, seen(LOADED, 0), "updating", []),
         (INSTALLING, seen(LOADED, 11), "downloaded", []),
-        (INSTALLING, seen(IDLE, 8), "failed", None),
+        (INSTALLING, seen(IDLE, 8), "rolled_back", None),
         (INSTALLING, seen(IDLE, 1, "2.0"), "verifying", []),
         (INSTALLING, Registered(50), "verifying", [Operation.OBSERVE, Operation.READ]),
         (INSTALLING, Tick(3600), "failed", None),
