@@ -6,7 +6,7 @@ from itertools import groupby, pairwise
 from typing import Self
 
 from lwm2m.errors import CodecError
-from lwm2m.objects import find_resource
+from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.paths import Path
 from lwm2m.values import ResourceType, Value
 
@@ -108,9 +108,9 @@ def node_for(path: Path, value: Value, kind: ResourceType | None = None) -> Reso
     return cls(path.ids[-1], kind, value)
 
 
-def resource_type(path: Path) -> ResourceType | None:
+def resource_type(path: Path, models: ObjectRegistry = STANDARD) -> ResourceType | None:
     """The type that the object's model gives to a resource, when the model is known."""
-    model = find_resource(path.ids[0], path.ids[2]) if path.level >= 3 else None
+    model = models.find_resource(path.ids[0], path.ids[2]) if path.level >= 3 else None
     return model.type if model and model.type is not ResourceType.NONE else None
 
 
@@ -129,7 +129,7 @@ def flatten(path: Path, node: Node) -> list[Leaf]:
             return [leaf for each in objects for leaf in flatten(path / each.id, each)]
 
 
-def assemble(path: Path, leaves: Iterable[Leaf]) -> Node:
+def assemble(path: Path, leaves: Iterable[Leaf], models: ObjectRegistry = STANDARD) -> Node:
     """The node of `path` that holds `leaves`, the inverse of `flatten`.
 
     Raises:
@@ -142,14 +142,14 @@ def assemble(path: Path, leaves: Iterable[Leaf]) -> Node:
     for before, after in pairwise(ordered):
         if before.path.contains(after.path):
             raise CodecError(f"{after.path} appears twice")
-    return _assemble(path, ordered)
+    return _assemble(path, ordered, models)
 
 
-def _assemble(path: Path, leaves: list[Leaf]) -> Node:
+def _assemble(path: Path, leaves: list[Leaf], models: ObjectRegistry) -> Node:
     if path.level >= 3:
-        return _assemble_resource(path, leaves)
+        return _assemble_resource(path, leaves, models)
     children = [
-        _assemble(path / number, list(group))
+        _assemble(path / number, list(group), models)
         for number, group in groupby(leaves, lambda leaf: leaf.path.ids[path.level])
     ]
     if path.level == 0:
@@ -159,16 +159,20 @@ def _assemble(path: Path, leaves: list[Leaf]) -> Node:
     return Instance(path.ids[-1], tuple(child for child in children if isinstance(child, Resource | MultiResource)))
 
 
-def _assemble_resource(path: Path, leaves: list[Leaf]) -> Node:
+def _assemble_resource(path: Path, leaves: list[Leaf], models: ObjectRegistry) -> Node:
     if len(leaves) == 1 and leaves[0].path == path:
         leaf = leaves[0]
         cls = Resource if path.level == 3 else ResourceInstance
         return cls(path.ids[-1], leaf.type, leaf.value)
     if path.level == 4:
         raise CodecError(f"no value for {path}")
-    kind = leaves[0].type if leaves else resource_type(path)
-    if kind is None:
-        raise CodecError(f"no value for {path}")
+    if not leaves:
+        model = models.find_resource(path.ids[0], path.ids[2])
+        if model is None or not model.multiple:
+            raise CodecError(f"no value for {path}")
+        return MultiResource(path.ids[-1], model.type)
     return MultiResource(
-        path.ids[-1], kind, tuple(ResourceInstance(leaf.path.ids[-1], leaf.type, leaf.value) for leaf in leaves)
+        path.ids[-1],
+        leaves[0].type,
+        tuple(ResourceInstance(leaf.path.ids[-1], leaf.type, leaf.value) for leaf in leaves),
     )

@@ -62,7 +62,7 @@ def check_value(kind: ResourceType, value: object) -> Value:
     """
     match kind:
         case ResourceType.STRING | ResourceType.CORELINK if isinstance(value, str):
-            return value
+            return _as_text(value)
         case ResourceType.BOOLEAN if isinstance(value, bool):
             return value
         case ResourceType.OPAQUE if isinstance(value, bytes):
@@ -77,6 +77,15 @@ def check_value(kind: ResourceType, value: object) -> Value:
             return _as_int(value, 0, UINT64_MAX)
         case _:
             raise CodecError(f"a value of type {kind} is expected, not {type(value).__name__}")
+
+
+def _as_text(value: str) -> str:
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:  # half a surrogate pair, which JSON can spell and nothing can store
+            raise CodecError("the text is no Unicode") from error
+    return value
 
 
 def _as_float(value: float) -> float:

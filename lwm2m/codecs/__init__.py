@@ -3,20 +3,32 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lwm2m.codecs import plain, senml, tlv
-from lwm2m.codecs.formats import ContentFormat, normalise
+from lwm2m.codecs import lwm2m_cbor, lwm2m_json, plain, senml, tlv
+from lwm2m.codecs.composite import decode_nodes, decode_paths, decode_timestamped, encode_nodes, encode_paths, select
+from lwm2m.codecs.formats import MAX_STRUCTURED, ContentFormat, normalise
 from lwm2m.errors import CodecError
 from lwm2m.nodes import Node
+from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.paths import Path
 
-__all__ = ["CodecError", "ContentFormat", "decode", "encode", "normalise"]
-
-MAX_STRUCTURED = 1 << 20  # bytes: no instance of a real device comes near; single opaque values are not limited here
+__all__ = [
+    "CodecError",
+    "ContentFormat",
+    "decode",
+    "decode_nodes",
+    "decode_paths",
+    "decode_timestamped",
+    "encode",
+    "encode_nodes",
+    "encode_paths",
+    "normalise",
+    "select",
+]
 
 
 class _Codec(NamedTuple):
     encode: Callable[[Path, Node], bytes]
-    decode: Callable[[Path, bytes], Node]
+    decode: Callable[[Path, bytes, ObjectRegistry], Node]
     structured: bool
 
 
@@ -28,6 +40,8 @@ _CODECS: dict[int, _Codec] = {
     ContentFormat.SENML_JSON: _Codec(senml.encode_json, senml.decode_json, structured=True),
     ContentFormat.SENML_CBOR: _Codec(senml.encode_cbor, senml.decode_cbor, structured=True),
     ContentFormat.TLV: _Codec(tlv.encode, tlv.decode, structured=True),
+    ContentFormat.JSON: _Codec(lwm2m_json.encode, lwm2m_json.decode, structured=True),
+    ContentFormat.LWM2M_CBOR: _Codec(lwm2m_cbor.encode, lwm2m_cbor.decode, structured=True),
 }
 
 
@@ -40,7 +54,7 @@ def encode(path: Path, node: Node, content_format: int) -> bytes:
     return _find(content_format).encode(path, node)
 
 
-def decode(path: Path, payload: bytes, content_format: int) -> Node:
+def decode(path: Path, payload: bytes, content_format: int, models: ObjectRegistry = STANDARD) -> Node:
     """The node at `path` that a payload carries. Types come from the object models; unknown ones from the format.
 
     Raises:
@@ -49,7 +63,7 @@ def decode(path: Path, payload: bytes, content_format: int) -> Node:
     codec = _find(content_format)
     if codec.structured and len(payload) > MAX_STRUCTURED:
         raise CodecError(f"the payload of {len(payload)} bytes is larger than {MAX_STRUCTURED}")
-    return codec.decode(path, payload)
+    return codec.decode(path, payload, models)
 
 
 def _find(content_format: int) -> _Codec:

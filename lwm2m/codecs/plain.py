@@ -3,20 +3,20 @@
 import base64
 import binascii
 import re
-from datetime import datetime
-from io import BytesIO
 
 import cbor2
 
+from lwm2m.codecs.cbor import read_cbor
+from lwm2m.codecs.lwm2m_cbor import kind_of, plain_value
 from lwm2m.errors import CodecError
 from lwm2m.links import parse_links
 from lwm2m.nodes import Node, Resource, ResourceInstance, node_for, resource_type
+from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.paths import Path
 from lwm2m.values import ObjectLink, ResourceType, Value, check_value
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _FLOAT = re.compile(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
-_MAX_CBOR_DEPTH = 8
 
 
 def encode_text(path: Path, node: Node) -> bytes:
@@ -30,9 +30,9 @@ def encode_text(path: Path, node: Node) -> bytes:
             return str(value).encode()
 
 
-def decode_text(path: Path, payload: bytes) -> Node:
+def decode_text(path: Path, payload: bytes, models: ObjectRegistry = STANDARD) -> Node:
     """Read a text by the type of its resource; an unknown resource is a string."""
-    kind = resource_type(path) or ResourceType.STRING
+    kind = resource_type(path, models) or ResourceType.STRING
     try:
         text = payload.decode()
     except UnicodeDecodeError as error:
@@ -69,9 +69,9 @@ def encode_opaque(path: Path, node: Node) -> bytes:
     return value
 
 
-def decode_opaque(path: Path, payload: bytes) -> Node:
+def decode_opaque(path: Path, payload: bytes, models: ObjectRegistry = STANDARD) -> Node:
     """The bytes themselves, which only an opaque or unknown resource can be."""
-    kind = resource_type(path) or ResourceType.OPAQUE
+    kind = resource_type(path, models) or ResourceType.OPAQUE
     return node_for(path, check_value(kind, payload), kind)
 
 
@@ -83,8 +83,8 @@ def encode_link(path: Path, node: Node) -> bytes:
     return value.encode()
 
 
-def decode_link(path: Path, payload: bytes) -> Node:
-    """A core link value, checked to be link format."""
+def decode_link(path: Path, payload: bytes, _models: ObjectRegistry = STANDARD) -> Node:
+    """A core link value, checked to be link format; the format says the type, so no model is asked."""
     try:
         text = payload.decode()
     except UnicodeDecodeError as error:
@@ -99,50 +99,14 @@ def encode_cbor(path: Path, node: Node) -> bytes:
     return cbor2.dumps(str(value) if isinstance(value, ObjectLink) else value)
 
 
-def decode_cbor(path: Path, payload: bytes) -> Node:
+def decode_cbor(path: Path, payload: bytes, models: ObjectRegistry = STANDARD) -> Node:
     """One CBOR item by the type of its resource; an unknown resource has the item's type."""
-    item = load_cbor(payload)
-    kind = resource_type(path) or _kind_of(item)
-    if kind is ResourceType.OBJLNK and isinstance(item, str):
-        item = ObjectLink.parse(item)
-    if kind is ResourceType.TIME and isinstance(item, datetime):
-        item = int(item.timestamp())
-    return node_for(path, check_value(kind, item), kind)
-
-
-def load_cbor(payload: bytes) -> object:
-    """Exactly one CBOR item, with bounded depth.
-
-    Raises:
-        CodecError: the bytes are no CBOR, nest too deeply or go on after the item.
-    """
-    source = BytesIO(payload)
-    try:
-        item: object = cbor2.CBORDecoder(source, max_depth=_MAX_CBOR_DEPTH, read_size=1).decode()
-    except (cbor2.CBORError, ValueError, OverflowError) as error:
-        raise CodecError(f"the payload is no CBOR: {error}") from error
-    if source.tell() != len(payload):
-        raise CodecError("bytes follow the CBOR item")
-    return item
-
-
-def _kind_of(item: object) -> ResourceType:
-    match item:
-        case bool():
-            return ResourceType.BOOLEAN
-        case int():
-            return ResourceType.INTEGER
-        case float():
-            return ResourceType.FLOAT
-        case bytes():
-            return ResourceType.OPAQUE
-        case datetime():
-            return ResourceType.TIME
-        case _:
-            return ResourceType.STRING
+    item = read_cbor(payload)
+    kind = resource_type(path, models) or kind_of(item)
+    return node_for(path, check_value(kind, plain_value(kind, item)), kind)
 
 
 def _value(path: Path, node: Node) -> Value:
     if not isinstance(node, Resource | ResourceInstance):
         raise CodecError(f"{path} holds more than one value: this format carries one")
-    return node.value
+    return check_value(node.type, node.value)

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from lwm2m.errors import CodecError
 from lwm2m.nodes import Instance, MultiResource, Node, Object, Resource, ResourceInstance, Root, resource_type
+from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.paths import MAX_ID, Path
 from lwm2m.values import ObjectLink, ResourceType, Value, check_value
+
+MAX_ENTRIES = 10_000  # on one level
 
 
 class _Kind(IntEnum):
@@ -45,7 +48,7 @@ def encode(path: Path, node: Node) -> bytes:
             return _entry(_Kind.RESOURCE_INSTANCE, number, _pack(kind, value))
 
 
-def decode(path: Path, payload: bytes) -> Node:
+def decode(path: Path, payload: bytes, models: ObjectRegistry = STANDARD) -> Node:
     """Read TLV by the models of its resources; an unknown resource is opaque.
 
     Devices differ in whether the answer repeats the level that was asked for (an instance wrapped in an
@@ -54,17 +57,17 @@ def decode(path: Path, payload: bytes) -> Node:
     entries = list(_entries(payload))
     match path.level:
         case 1:
-            return _object(path, entries)
+            return _object(models, path, entries)
         case 2:
-            return _instance(path, _unwrap(_Kind.OBJECT_INSTANCE, path.ids[1], entries))
+            return _instance(models, path, _unwrap(_Kind.OBJECT_INSTANCE, path.ids[1], entries))
         case 3:
             entries = _unwrap(_Kind.OBJECT_INSTANCE, path.ids[1], entries)
             if any(entry.kind is _Kind.RESOURCE_INSTANCE for entry in entries):
-                return _multiple(path, entries)
-            return _resource(path.parent, _only(path, path.ids[2], entries))
+                return _multiple(models, path, entries)
+            return _resource(models, path.parent, _only(path, path.ids[2], entries))
         case 4:
             entries = _unwrap(_Kind.MULTIPLE_RESOURCE, path.ids[2], entries)
-            return _resource_instance(path.parent, _only(path, path.ids[3], entries))
+            return _resource_instance(models, path.parent, _only(path, path.ids[3], entries))
         case _:
             raise CodecError("TLV cannot carry more than one object")
 
@@ -83,8 +86,11 @@ def _entry(kind: _Kind, number: int, value: bytes) -> bytes:
 
 
 def _entries(payload: bytes) -> Iterator[_Entry]:
-    position = 0
+    position = count = 0
     while position < len(payload):
+        count += 1
+        if count > MAX_ENTRIES:
+            raise CodecError(f"the TLV has more than {MAX_ENTRIES} entries on one level")
         header = payload[position]
         id_end = position + 1 + (2 if header & 0x20 else 1)
         width = header >> 3 & 3
@@ -113,41 +119,41 @@ def _only(path: Path, number: int, entries: list[_Entry]) -> _Entry:
     return entries[0]
 
 
-def _object(path: Path, entries: list[_Entry]) -> Object:
+def _object(models: ObjectRegistry, path: Path, entries: list[_Entry]) -> Object:
     if entries and all(entry.kind in (_Kind.RESOURCE, _Kind.MULTIPLE_RESOURCE) for entry in entries):
         # A device with a single instance may leave the instance entry out.
-        return Object(path.ids[0], (_instance(path / 0, entries),))
+        return Object(path.ids[0], (_instance(models, path / 0, entries),))
     if any(entry.kind is not _Kind.OBJECT_INSTANCE for entry in entries):
         raise CodecError(f"the TLV of {path} mixes levels")
     _distinct(path, entries)
-    return Object(path.ids[0], tuple(_instance(path / each.id, list(_entries(each.value))) for each in entries))
+    return Object(path.ids[0], tuple(_instance(models, path / each.id, list(_entries(each.value))) for each in entries))
 
 
-def _instance(path: Path, entries: list[_Entry]) -> Instance:
+def _instance(models: ObjectRegistry, path: Path, entries: list[_Entry]) -> Instance:
     _distinct(path, entries)
-    return Instance(path.ids[1], tuple(_resource(path, entry) for entry in entries))
+    return Instance(path.ids[1], tuple(_resource(models, path, entry) for entry in entries))
 
 
-def _resource(instance: Path, entry: _Entry) -> Resource | MultiResource:
+def _resource(models: ObjectRegistry, instance: Path, entry: _Entry) -> Resource | MultiResource:
     path = instance / entry.id
     if entry.kind is _Kind.MULTIPLE_RESOURCE:
-        return _multiple(path, list(_entries(entry.value)))
+        return _multiple(models, path, list(_entries(entry.value)))
     if entry.kind is not _Kind.RESOURCE:
         raise CodecError(f"the TLV entry of {path} is no resource")
-    kind = resource_type(path) or ResourceType.OPAQUE
+    kind = resource_type(path, models) or ResourceType.OPAQUE
     return Resource(entry.id, kind, _unpack(path, kind, entry.value))
 
 
-def _multiple(path: Path, entries: list[_Entry]) -> MultiResource:
+def _multiple(models: ObjectRegistry, path: Path, entries: list[_Entry]) -> MultiResource:
     _distinct(path, entries)
-    kind = resource_type(path) or ResourceType.OPAQUE
-    return MultiResource(path.ids[2], kind, tuple(_resource_instance(path, entry) for entry in entries))
+    kind = resource_type(path, models) or ResourceType.OPAQUE
+    return MultiResource(path.ids[2], kind, tuple(_resource_instance(models, path, entry) for entry in entries))
 
 
-def _resource_instance(resource: Path, entry: _Entry) -> ResourceInstance:
+def _resource_instance(models: ObjectRegistry, resource: Path, entry: _Entry) -> ResourceInstance:
     if entry.kind is not _Kind.RESOURCE_INSTANCE:
         raise CodecError(f"the TLV entry below {resource} is no resource instance")
-    kind = resource_type(resource) or ResourceType.OPAQUE
+    kind = resource_type(resource, models) or ResourceType.OPAQUE
     return ResourceInstance(entry.id, kind, _unpack(resource / entry.id, kind, entry.value))
 
 

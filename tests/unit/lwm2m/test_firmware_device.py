@@ -15,6 +15,7 @@ from lwm2m.firmware_device import (
     Event,
     FlashFailed,
     FlashOk,
+    PackageLost,
     PackageWritten,
     ResetRequested,
     UpdateExecuted,
@@ -45,6 +46,9 @@ def idle(result: int) -> DeviceUpdate:
         (IDLE, UriWritten(URI), DOWNLOADING, (Action.START_DOWNLOAD,)),
         (IDLE, UriWritten("u" * 255), DeviceUpdate(FirmwareState.DOWNLOADING, 0, "u" * 255), (Action.START_DOWNLOAD,)),
         (idle(5), ResetRequested(), idle(0), ()),
+        (IDLE, PackageLost(), idle(4), ()),  # Anjay: an unfinished push is result 4
+        (DOWNLOADING, PackageLost(), DOWNLOADING, ()),
+        (UPDATING, PackageLost(), UPDATING, ()),
         (IDLE, DownloadDone(), IDLE, ()),
         (idle(10), DownloadFailed(4), idle(10), ()),
         (IDLE, FlashOk(), IDLE, ()),

@@ -1,11 +1,20 @@
 """Registration requests as real devices send them, and the rules of a registration's life."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from lwm2m.errors import BadRequest, UnsupportedVersion
-from lwm2m.registration import Registration, Registrations, parse_register, parse_update
+from lwm2m.registration import (
+    MAX_PARAMETERS,
+    Registration,
+    Registrations,
+    apply_update,
+    parse_bootstrap_request,
+    parse_register,
+    parse_update,
+)
 
 
 def register(*query: str, payload: str = "", content_format: int | None = 40, now: float = 100.0) -> Registration:
@@ -150,3 +159,66 @@ def test_one_endpoint_has_one_registration() -> None:
 def test_a_damaged_record_is_refused(data: dict[str, object]) -> None:
     with pytest.raises(BadRequest, match=r"no stored registration|list of pairs"):
         Registration.from_json(data)
+
+
+def test_versions_are_those_of_the_objects_that_were_announced_with_one() -> None:
+    links = '</>;rt="oma.lwm2m",</1>;ver=1.1,</1/0>,</3>;ver="1.2",</5/0>,</9>;ver=x,</10/0>;ver=1.0'
+    assert register("ep=x", payload=links).versions == ((1, "1.1"), (3, "1.2"))
+    assert register("ep=x", payload='</lw>;rt="oma.lwm2m",</lw/3>;ver=1.2').versions == ((3, "1.2"),)
+    assert register("ep=x", payload="</3/0>").versions == ()
+
+
+def test_a_registration_stored_before_the_transports_is_read_back() -> None:
+    stored = register("ep=x", payload="</3/0>").to_json()
+    del stored["secure"], stored["identity"]
+    assert Registration.from_json(stored) == register("ep=x", payload="</3/0>")
+
+
+@pytest.mark.parametrize(
+    ("address", "udp"),
+    [
+        ("192.0.2.1:5683", True),
+        ("[2001:db8::1]:5683", True),
+        ("oscore:0a@192.0.2.1:5683", True),
+        ("coap+tcp://192.0.2.1:4000", False),
+        ("coaps://dev1@192.0.2.1:4000", False),
+    ],
+)
+def test_only_udp_outlives_the_process(address: str, udp: bool) -> None:
+    assert replace(register("ep=x"), address=address).is_udp is udp
+
+
+def test_an_address_belongs_to_the_device_that_came_from_it_last() -> None:
+    first = replace(register("ep=a"), id="1", address="192.0.2.1:1")
+    second = replace(register("ep=b"), id="2", address="192.0.2.1:1")
+    registrations = Registrations([first, second])
+    assert registrations.by_address("192.0.2.1:1") == second
+    registrations.register(replace(second, address="192.0.2.1:2"))
+    assert registrations.by_address("192.0.2.1:1") is None
+    registrations.remove("2")
+    assert registrations.by_address("192.0.2.1:2") is None
+    assert registrations.all() == [first]
+
+
+def test_updates_do_not_pile_up_additional_parameters() -> None:
+    registration = register("ep=x")
+    for round_ in range(10):
+        query = [f"{round_}-{number}=v" for number in range(30)]
+        registration = apply_update(registration, parse_update("id", query, b"", None, address="a:1"), 0)
+    assert len(registration.additional) == MAX_PARAMETERS
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [(("ep=x",), ("x", None)), (("pct=112", "ep=x"), ("x", 112)), (("ep=x", "unknown=1"), ("x", None))],
+)
+def test_a_bootstrap_request_has_a_name_and_perhaps_a_format(query: tuple[str, ...], expected: object) -> None:
+    assert parse_bootstrap_request(query) == expected
+
+
+@pytest.mark.parametrize(
+    "query", [(), ("ep=",), ("ep=a\nb",), ("ep=x", "pct="), ("ep=x", "pct=-1"), ("ep=x", "pct=123456")]
+)
+def test_a_bad_bootstrap_request_is_refused(query: tuple[str, ...]) -> None:
+    with pytest.raises(BadRequest):
+        parse_bootstrap_request(query)
