@@ -2,7 +2,7 @@
 
 # ruff: noqa: ASYNC109 - a deadline is part of a CoAP exchange: retransmissions are planned by it
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Protocol
@@ -43,6 +43,7 @@ class Code(IntEnum):
     REQUEST_ENTITY_TOO_LARGE = 0x8D
     UNSUPPORTED_CONTENT_FORMAT = 0x8F
     INTERNAL_SERVER_ERROR = 0xA0
+    SERVICE_UNAVAILABLE = 0xA3
 
 
 def is_success(code: int) -> bool:
@@ -66,7 +67,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A CoAP request. `block1` or `block2`, when given, sends this one block and no other."""
+    """A CoAP request. `block1` or `block2`, when given, sends this one block and no other.
+
+    On an incoming request, `secure` tells that DTLS or OSCORE protected it, and `identity` under which identity: that
+    of the pre-shared key, or `oscore:` and the recipient id in hex.
+    """
 
     method: int
     path: tuple[str, ...]
@@ -78,6 +83,9 @@ class Request:
     block2: Block | None = None
     size1: int | None = None
     etags: tuple[bytes, ...] = ()
+    observe: int | None = None
+    secure: bool = False
+    identity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +104,15 @@ class Reply:
 
 
 Handler = Callable[[str, Request], Awaitable[Reply]]
-"""Answers a request from a peer (host:port). It never raises: an error is a reply."""
+"""Answers a request from a peer (see `peers`). It never raises: an error is a reply."""
 
 
 class Watch(Protocol):
     """An observation in progress."""
+
+    @property
+    def token(self) -> bytes:
+        """What its notifications are known by; with `CoapEndpoint.resume` they are known to a later process too."""
 
     async def cancel(self, timeout: float) -> Reply:
         """Ask the device to stop, with the token of the observation, and return its answer."""
@@ -110,11 +122,15 @@ class Watch(Protocol):
 
 
 class CoapEndpoint(Protocol):
-    """One UDP port that answers requests and sends its own from the same port."""
+    """Ports that answer requests; a request of ours leaves from the port that the peer came in at (see `peers`)."""
 
     @property
     def port(self) -> int:
-        """The port in use."""
+        """The port in use: of the first listener, which is UDP."""
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The port in use for each scheme: coap, coaps, coap+tcp."""
 
     async def request(self, peer: str, request: Request, timeout: float) -> Reply:
         """Send and wait for the answer; large payloads travel block-wise.
@@ -130,6 +146,17 @@ class CoapEndpoint(Protocol):
         """Like `request`, and hear notifications afterwards; no watch when the device does not notify.
 
         A last notification with an error code ends the observation.
+        """
+
+    def resume(
+        self, peer: str, request: Request, token: bytes, timeout: float, on_notification: Callable[[Reply], None]
+    ) -> Watch:
+        """Hear notifications of an observation that began in an earlier process or at another address.
+
+        Nothing is sent. `timeout` is for fetching the rest of a notification longer than a block.
+
+        Raises:
+            DeviceUnreachable: the peer's session or connection is over, and the observation with it.
         """
 
     async def close(self) -> None:

@@ -1,0 +1,81 @@
+"""CoAP over UDP: aiocoap's udp6 transport."""
+
+import errno
+import os
+import secrets
+import socket
+from typing import Any, Self
+
+from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
+
+from lwm2m.peers import UDP, Peer, from_sockaddr, to_sockaddr
+
+# Aiocoap shares ports (SO_REUSEPORT) unless told otherwise: the kernel would give one free port to two processes, and
+# each would get some of the other's datagrams.
+os.environ.setdefault("AIOCOAP_REUSE_PORT", "0")
+
+RECEIVE_BUFFER = 1 << 20  # bytes: the kernel's default overflows at a burst of 400 messages
+
+
+class UdpTransport:
+    """Implements `Transport`."""
+
+    scheme = UDP
+
+    def __init__(self, tokens: Any) -> None:
+        self.tokens = tokens
+        self._interface = tokens.token_interface.message_interface
+        self._socket = self._interface.transport.get_extra_info("socket")
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+
+    @classmethod
+    async def open(cls, context: Any, host: str, port: int) -> Self:
+        """Bind the port and add it to the context.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        _refuse_shared_port(host, port)
+        await context._append_tokenmanaged_messagemanaged_transport(
+            lambda manager: MessageInterfaceUDP6.create_server_transport_endpoint(
+                manager, log=context.log, loop=context.loop, bind=(host, port), multicast=[]
+            )
+        )
+        return cls(randomise_tokens(context.request_interfaces[-1]))
+
+    @property
+    def port(self) -> int:
+        """The port in use."""
+        return int(self._socket.getsockname()[1])
+
+    def owns(self, remote: Any) -> bool:
+        """See `Transport.owns`."""
+        return isinstance(remote, UDP6EndpointAddress) and remote.interface is self._interface
+
+    def peer(self, remote: Any) -> Peer:
+        """See `Transport.peer`."""
+        return from_sockaddr(UDP, remote.sockaddr)
+
+    def remote(self, peer: Peer) -> Any:
+        """See `Transport.remote`."""
+        return UDP6EndpointAddress(to_sockaddr(peer, mapped=True), self._interface)
+
+
+def randomise_tokens(tokens: Any) -> Any:
+    """Tokens of 64 bits from a random start: one of this process never equals one of a resumed observation."""
+    tokens._token = secrets.randbits(64)
+    return tokens
+
+
+def _refuse_shared_port(host: str, port: int) -> None:
+    """Say which port it is: aiocoap's own error does not, and where it shares ports there is none."""
+    if port == 0:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise OSError(error.errno, f"UDP port {port} is already in use: choose another CoAP port") from error
+            raise
