@@ -11,11 +11,12 @@ from pathlib import Path as FilePath
 
 from edge.board_object import board_object
 from edge.download import DownloadError, download
-from edge.firmware_object import FirmwareObject, IncomingPackage
 from edge.mcuboot import ImageRefused
+from edge.package_file import PackageFile
 from edge.update_report import UpdateReport
 from edge.updater import Recovered, Updater
 from lwm2m.client import Lwm2mClient, Settings
+from lwm2m.client.firmware import FirmwareObject
 from lwm2m.client.standard import Device, device_object
 from lwm2m.errors import Refused
 from lwm2m.firmware import FirmwareState, UpdateResult
@@ -43,7 +44,7 @@ class FlasherProxy:
         self._client: Lwm2mClient | None = None
         self._firmware = FirmwareObject(
             DeviceUpdate(),
-            IncomingPackage(self._pushed, slot_size),
+            PackageFile(self._pushed, slot_size),
             perform=self._perform,
             notify=self._notify,
         )

@@ -3,97 +3,90 @@
 # ruff: noqa: ASYNC109 - a deadline is part of a device operation: retransmissions are planned by it
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from weakref import WeakValueDictionary
+from collections.abc import Iterable, Mapping
 
-from lwm2m.codecs import ContentFormat, decode, encode
-from lwm2m.errors import BadRequest, CodecError, DeviceTimeout, NotRegistered, PathError, Rejected
-from lwm2m.events import Events, Notification
-from lwm2m.links import Link, parse_links
-from lwm2m.messages import CoapEndpoint, Code, Method, Reply, Request, Watch, is_success
+from lwm2m.answers import Response, composite_response, content_response, links_response, plain_response
+from lwm2m.codecs import ContentFormat, encode
+from lwm2m.codecs.composite import encode_nodes, encode_paths
+from lwm2m.errors import CodecError, DeviceTimeout
+from lwm2m.messages import Method, Reply, Request
 from lwm2m.nodes import Instance, MultiResource, Node, Object, Resource, ResourceInstance
+from lwm2m.observing import DEFAULT_TIMEOUT, Observing
 from lwm2m.paths import Path
 from lwm2m.push import BytesSource, Progress, Source, push_blocks
-from lwm2m.registration import Registration
 from lwm2m.values import ResourceType
 
-DEFAULT_TIMEOUT = 10.0  # seconds for one operation
+__all__ = ["DEFAULT_TIMEOUT", "Downlink", "Response", "default_format"]
+
 ONE_BLOCK = 1024  # bytes that travel in one message
 BLOCK_TIMEOUT = 60.0  # seconds for one block of a push: four retransmissions
-MAX_OUTSTANDING = 200  # requests to all devices: more overflow the socket's receive buffer
-_log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a device answered. An error code is an answer too: look at `success`, or call `require_success`."""
+class Downlink(Observing):
+    """Sends requests to devices: at most one at a time to each, and at most 200 to all of them.
 
-    code: int
-    content: Node | None = None
-    diagnostic: str = ""
-    links: tuple[Link, ...] = ()
-    location: str | None = None
-
-    @property
-    def success(self) -> bool:
-        """Whether the device did what it was asked."""
-        return is_success(self.code)
-
-    def require_success(self) -> "Response":
-        """This response.
-
-        Raises:
-            Rejected: the device answered with an error code.
-        """
-        if not self.success:
-            raise Rejected(self.code, self.diagnostic)
-        return self
-
-
-@dataclass(slots=True)
-class _Observation:
-    """An observed path and what keeps it alive."""
-
-    registration_id: str
-    watch: Watch = field(repr=False)
-
-
-class Downlink:
-    """Sends requests to devices: at most one at a time to each, and at most 200 to all of them."""
-
-    def __init__(self, find: Callable[[str], Registration | None], events: Events) -> None:
-        self._find = find
-        self._events = events
-        self._coap: CoapEndpoint | None = None
-        self._slots = asyncio.Semaphore(MAX_OUTSTANDING)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._observations: dict[tuple[str, Path], _Observation] = {}
-
-    def attach(self, coap: CoapEndpoint | None) -> None:
-        """Use this socket; None when the server stops."""
-        self._coap = coap
+    `timeout` is for the whole of an operation. A request to a device in queue mode that sleeps waits for its next
+    contact that long, or is refused at once (`DeviceAsleep`) when `wait` is false.
+    """
 
     async def read(
-        self, endpoint: str, path: Path, accept: int | None = None, timeout: float = DEFAULT_TIMEOUT
+        self,
+        endpoint: str,
+        path: Path,
+        accept: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        wait: bool = True,
     ) -> Response:
         """Read an object, an instance, a resource or a resource instance, decoded by what the device sent."""
-        registration = self._registration(endpoint)
-        request = Request(Method.GET, _uri(registration, path), accept=accept)
-        return _content(path, await self._exchange(registration, request, timeout))
+        models = self._line.models(endpoint)
+        request = Request(Method.GET, path.segments, accept=accept)
+        return content_response(path, await self._line.exchange(endpoint, request, timeout, wait=wait), models)
+
+    async def read_composite(
+        self,
+        endpoint: str,
+        paths: Iterable[Path],
+        *,
+        accept: int | None = ContentFormat.SENML_CBOR,
+        paths_format: int = ContentFormat.SENML_CBOR,
+        timeout: float = DEFAULT_TIMEOUT,
+        wait: bool = True,
+    ) -> Response:
+        """Read several paths at once; `nodes` of the response has those that the device has."""
+        models, wanted = self._line.models(endpoint), tuple(paths)
+        payload = encode_paths(wanted, paths_format)
+        request = Request(Method.FETCH, (), accept=accept, content_format=paths_format, payload=payload)
+        reply = await self._line.exchange(endpoint, request, timeout, wait=wait)
+        return composite_response(wanted, reply, models)
+
+    async def write_composite(
+        self,
+        endpoint: str,
+        nodes: Mapping[Path, Node],
+        *,
+        content_format: int = ContentFormat.SENML_CBOR,
+        timeout: float = DEFAULT_TIMEOUT,
+        wait: bool = True,
+    ) -> Response:
+        """Write several paths at once: all of them, or none (Core 1.1.1, section 6.3.9)."""
+        payload = encode_nodes(nodes, content_format)
+        request = Request(Method.IPATCH, (), content_format=content_format, payload=payload)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def discover(
-        self, endpoint: str, path: Path, depth: int | None = None, timeout: float = DEFAULT_TIMEOUT
+        self,
+        endpoint: str,
+        path: Path,
+        depth: int | None = None,
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        wait: bool = True,
     ) -> Response:
         """Which instances, resources and attributes are below `path`."""
-        registration = self._registration(endpoint)
         query = () if depth is None else (f"depth={depth}",)
-        request = Request(Method.GET, _uri(registration, path), query, accept=ContentFormat.LINK)
-        reply = await self._exchange(registration, request, timeout)
-        if not is_success(reply.code):
-            return _plain(reply)
-        return Response(reply.code, links=parse_links(_text(reply.payload)))
+        request = Request(Method.GET, path.segments, query, accept=ContentFormat.LINK)
+        return links_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def write(
         self,
@@ -104,9 +97,9 @@ class Downlink:
         *,
         replace: bool = True,
         timeout: float = DEFAULT_TIMEOUT,
+        wait: bool = True,
     ) -> Response:
         """Write a node, or bytes that are already in `content_format`; `replace=False` keeps what is not sent."""
-        registration = self._registration(endpoint)
         if isinstance(content, bytes):
             number = ContentFormat.OPAQUE if content_format is None else content_format
             payload = content
@@ -116,28 +109,32 @@ class Downlink:
         method = Method.PUT if replace else Method.POST
         if len(payload) > ONE_BLOCK:
             source = BytesSource(payload)
-            return await self._push(registration, path, source, number, _ignore, timeout, method=method)
-        request = Request(method, _uri(registration, path), content_format=number, payload=payload)
-        return _plain(await self._exchange(registration, request, timeout))
+            return await self._push(endpoint, path, source, number, _ignore, timeout, method=method, wait=wait)
+        request = Request(method, path.segments, content_format=number, payload=payload)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def write_attributes(
-        self, endpoint: str, path: Path, attributes: Mapping[str, str | None], timeout: float = DEFAULT_TIMEOUT
+        self,
+        endpoint: str,
+        path: Path,
+        attributes: Mapping[str, str | None],
+        timeout: float = DEFAULT_TIMEOUT,
+        *,
+        wait: bool = True,
     ) -> Response:
         """Set pmin, pmax, gt, lt, st and their like; None removes an attribute."""
-        registration = self._registration(endpoint)
         query = tuple(name if value is None else f"{name}={value}" for name, value in attributes.items())
-        request = Request(Method.PUT, _uri(registration, path), query)
-        return _plain(await self._exchange(registration, request, timeout))
+        request = Request(Method.PUT, path.segments, query)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def execute(
-        self, endpoint: str, path: Path, arguments: str = "", timeout: float = DEFAULT_TIMEOUT
+        self, endpoint: str, path: Path, arguments: str = "", timeout: float = DEFAULT_TIMEOUT, *, wait: bool = True
     ) -> Response:
         """Execute a resource, with arguments such as `0='x',1`."""
-        registration = self._registration(endpoint)
         payload = arguments.encode()
         number = ContentFormat.TEXT if payload else None
-        request = Request(Method.POST, _uri(registration, path), content_format=number, payload=payload)
-        return _plain(await self._exchange(registration, request, timeout))
+        request = Request(Method.POST, path.segments, content_format=number, payload=payload)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def create(
         self,
@@ -148,9 +145,9 @@ class Downlink:
         instance_id: int | None = None,
         content_format: int = ContentFormat.TLV,
         timeout: float = DEFAULT_TIMEOUT,
+        wait: bool = True,
     ) -> Response:
         """Create an object instance; without an id the device chooses one and answers with its location."""
-        registration = self._registration(endpoint)
         path = Path.of(object_id)
         if instance_id is not None:
             node = Object(object_id, (Instance(instance_id, tuple(resources)),))
@@ -159,42 +156,15 @@ class Downlink:
             payload = encode(path / 0, Instance(0, tuple(resources)), content_format)
         else:
             raise CodecError("an instance without an id can only be created in TLV: its names would carry one")
-        request = Request(Method.POST, _uri(registration, path), content_format=content_format, payload=payload)
-        return _plain(await self._exchange(registration, request, timeout))
+        request = Request(Method.POST, path.segments, content_format=content_format, payload=payload)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
-    async def delete(self, endpoint: str, path: Path, timeout: float = DEFAULT_TIMEOUT) -> Response:
-        """Delete an object instance."""
-        registration = self._registration(endpoint)
-        return _plain(await self._exchange(registration, Request(Method.DELETE, _uri(registration, path)), timeout))
-
-    async def observe(
-        self, endpoint: str, path: Path, accept: int | None = None, timeout: float = DEFAULT_TIMEOUT
+    async def delete(
+        self, endpoint: str, path: Path, timeout: float = DEFAULT_TIMEOUT, *, wait: bool = True
     ) -> Response:
-        """Read, and hear of changes as `Notification` events until the device registers again."""
-        registration = self._registration(endpoint)
-        request = Request(Method.GET, _uri(registration, path), accept=accept)
-        coap = self._socket()
-        async with self._turn(registration, timeout) as left:
-            reply, watch = await coap.observe(
-                registration.address, request, left(), lambda notification: self._notified(endpoint, path, notification)
-            )
-        self.forget(endpoint, path)
-        if watch is not None and is_success(reply.code):
-            self._observations[endpoint, path] = _Observation(registration.id, watch)
-        return _content(path, reply)
-
-    async def cancel_observe(
-        self, endpoint: str, path: Path, *, active: bool, timeout: float = DEFAULT_TIMEOUT
-    ) -> Response | None:
-        """End an observation; None when there is none. Only an active cancel asks the device and has its answer."""
-        registration = self._registration(endpoint)
-        if not active:
-            return Response(Code.CONTENT) if self.forget(endpoint, path) else None
-        observation = self._observations.pop((endpoint, path), None)
-        if observation is None:
-            return None
-        async with self._turn(registration, timeout) as left:
-            return _content(path, await observation.watch.cancel(left()))
+        """Delete an object instance."""
+        request = Request(Method.DELETE, path.segments)
+        return plain_response(await self._line.exchange(endpoint, request, timeout, wait=wait))
 
     async def push(
         self,
@@ -203,110 +173,43 @@ class Downlink:
         package: Source | bytes,
         progress: Progress | None = None,
         timeout: float = 3600.0,
+        *,
+        wait: bool = True,
     ) -> Response:
         """Write an opaque resource block by block, with a deadline for the whole; other requests may run in between."""
-        registration = self._registration(endpoint)
         source = BytesSource(package) if isinstance(package, bytes) else package
-        return await self._push(registration, path, source, ContentFormat.OPAQUE, progress or _ignore, timeout)
-
-    def observed(self, endpoint: str) -> list[Path]:
-        """The paths of a device that are observed."""
-        return sorted(path for name, path in self._observations if name == endpoint)
-
-    def forget(self, endpoint: str, path: Path | None = None) -> bool:
-        """Drop the observations of a device, or of one path of it, without asking; whether there was one."""
-        gone = [key for key in self._observations if key[0] == endpoint and path in (None, key[1])]
-        for key in gone:
-            self._observations.pop(key).watch.forget()
-        return bool(gone)
-
-    def _registration(self, endpoint: str) -> Registration:
-        registration = self._find(endpoint)
-        if registration is None:
-            raise NotRegistered(endpoint)
-        return registration
-
-    def _socket(self) -> CoapEndpoint:
-        if self._coap is None:
-            raise BadRequest("the LwM2M server is not running: start it first")
-        return self._coap
-
-    async def _exchange(self, registration: Registration, request: Request, timeout: float) -> Reply:
-        coap = self._socket()
-        async with self._turn(registration, timeout) as left:
-            return await coap.request(registration.address, request, left())
+        heard = progress or _ignore
+        return await self._push(endpoint, path, source, ContentFormat.OPAQUE, heard, timeout, wait=wait)
 
     async def _push(
         self,
-        registration: Registration,
+        endpoint: str,
         path: Path,
         source: Source,
         content_format: int,
         progress: Progress,
         timeout: float,
         *,
+        wait: bool,
         method: int = Method.PUT,
     ) -> Response:
-        async def exchange(request: Request) -> Reply:
-            return await self._exchange(registration, request, min(BLOCK_TIMEOUT, timeout))
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
 
-        uri = _uri(registration, path)
+        async def exchange(request: Request) -> Reply:
+            # Only the first block waits for a device that sleeps; one that falls asleep later has dropped the others.
+            first = request.block1 is None or request.block1.number == 0
+            left = deadline - loop.time() if first else min(BLOCK_TIMEOUT, deadline - loop.time())
+            return await self._line.exchange(endpoint, request, left, wait=wait and first)
+
         try:
             async with asyncio.timeout(timeout):
-                return _plain(await push_blocks(exchange, uri, content_format, source, progress, method=method))
+                reply = await push_blocks(exchange, path.segments, content_format, source, progress, method=method)
         except DeviceTimeout:
             raise
         except TimeoutError as error:
-            raise DeviceTimeout(f"{registration.endpoint} did not take it all within {timeout:g} s") from error
-
-    def _turn(self, registration: Registration, timeout: float) -> "_Turn":
-        # Weak: a lock lives as long as somebody holds or awaits it, so that devices that left cost nothing.
-        lock = self._turns.get(registration.endpoint)
-        if lock is None:
-            lock = self._turns[registration.endpoint] = asyncio.Lock()
-        return _Turn(lock, self._slots, timeout, registration.endpoint)
-
-    def _notified(self, endpoint: str, path: Path, reply: Reply) -> None:
-        if not is_success(reply.code):
-            self._observations.pop((endpoint, path), None)
-            return
-        try:
-            content = _content(path, reply).content
-        except CodecError as error:
-            # Nobody waits for a notification who could be told.
-            _log.warning("notification dropped: endpoint=%r path=%s error=%s", endpoint, path, error)
-            return
-        if content is not None:
-            self._events.publish(Notification(endpoint, path, content))
-
-
-class _Turn:
-    """Waits for the device's turn and for a free slot; gives the time that is left of the deadline."""
-
-    def __init__(self, lock: asyncio.Lock, slots: asyncio.Semaphore, timeout: float, endpoint: str) -> None:
-        self._lock = lock
-        self._slots = slots
-        self._timeout = timeout
-        self._endpoint = endpoint
-
-    async def __aenter__(self) -> Callable[[], float]:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._timeout
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._lock.acquire()
-                try:
-                    await self._slots.acquire()
-                except BaseException:
-                    self._lock.release()
-                    raise
-        except TimeoutError as error:
-            raise DeviceTimeout(f"{self._endpoint} is busy with an earlier request") from error
-        return lambda: max(deadline - loop.time(), 0.01)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._slots.release()
-        self._lock.release()
+            raise DeviceTimeout(f"{endpoint} did not take it all within {timeout:g} s") from error
+        return plain_response(reply)
 
 
 def default_format(node: Node) -> ContentFormat:
@@ -318,32 +221,3 @@ def default_format(node: Node) -> ContentFormat:
 
 def _ignore(_: int) -> None:
     """Nobody watches the progress."""
-
-
-def _uri(registration: Registration, path: Path) -> tuple[str, ...]:
-    return (*(part for part in registration.root_path.split("/") if part), *path.segments)
-
-
-def _plain(reply: Reply) -> Response:
-    location = "/".join(reply.location) if reply.location else None
-    return Response(reply.code, diagnostic=_diagnostic(reply), location=location)
-
-
-def _content(path: Path, reply: Reply) -> Response:
-    if reply.code != Code.CONTENT:
-        return _plain(reply)
-    number = reply.content_format
-    if number is None:
-        number = ContentFormat.TEXT if path.level >= 3 else ContentFormat.TLV
-    try:
-        return Response(reply.code, decode(path, reply.payload, number))
-    except PathError as error:
-        raise CodecError(f"the device's content names no path: {error}") from error
-
-
-def _diagnostic(reply: Reply) -> str:
-    return "" if is_success(reply.code) else _text(reply.payload)[:1024]
-
-
-def _text(payload: bytes) -> str:
-    return payload.decode(errors="replace")

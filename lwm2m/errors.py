@@ -7,6 +7,7 @@ Lwm2mError
 │   └── UnsupportedVersion 400  a device speaks an LwM2M version that is not known (CoAP 4.12)
 ├── NotRegistered       404  no device is registered under this name
 ├── DeviceTimeout       504  the device did not answer in time
+│   └── DeviceAsleep    504  the device is in queue mode and sleeps
 ├── DeviceUnreachable   502  the network says that nobody listens there
 ├── Rejected            502  the device answered with a CoAP error
 └── Refused             409  the device side of an update refuses an event (CoAP 4.00 or 4.05)
@@ -65,6 +66,12 @@ class DeviceTimeout(Lwm2mError, TimeoutError):
 
     status = 504
     slug = "device-timeout"
+
+
+class DeviceAsleep(DeviceTimeout):
+    """The device is in queue mode and sleeps: the request can be sent when the device makes contact again."""
+
+    slug = "device-asleep"
 
 
 class DeviceUnreachable(Lwm2mError, ConnectionError):

@@ -1,7 +1,7 @@
 """What happens to devices, told to whoever listens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -53,7 +53,46 @@ class Notification:
     node: Node
 
 
-Event = Registered | Updated | Deregistered | Notification
+@dataclass(frozen=True, slots=True)
+class CompositeNotification:
+    """Some of the paths of a composite observation changed."""
+
+    endpoint: str
+    paths: tuple[Path, ...]  # that are observed
+    nodes: Mapping[Path, Node]  # those of `paths` that the device sent
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a device had at one moment."""
+
+    at: float | None  # seconds since 1970; None when the device gave no time
+    nodes: Mapping[Path, Node]  # by the paths that the device named
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A device sent values without being asked (Send, Core 1.1.1, section 6.4.7)."""
+
+    endpoint: str
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Awake:
+    """A device in queue mode made contact and listens for a while."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sleeping:
+    """A device in queue mode does not listen any more, until its next contact."""
+
+    endpoint: str
+
+
+Event = Registered | Updated | Deregistered | Notification | CompositeNotification | Sent | Awake | Sleeping
 Listener = Callable[[Event], None]
 
 MAX_WAITING = 10_000  # events; a stream whose reader is that late is ended, so that memory stays bounded

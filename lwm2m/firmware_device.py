@@ -43,6 +43,11 @@ class PackageWritten:
 
 
 @dataclass(frozen=True, slots=True)
+class PackageLost:
+    """A push to /5/0/0 was begun and not finished."""
+
+
+@dataclass(frozen=True, slots=True)
 class UriWritten:
     """A URI was written to /5/0/1."""
 
@@ -90,6 +95,7 @@ class FlashFailed:
 
 Event = (
     PackageWritten
+    | PackageLost
     | UriWritten
     | ResetRequested
     | UpdateExecuted
@@ -125,6 +131,10 @@ def transition(state: DeviceUpdate, event: Event) -> _Outcome:
         case PackageWritten():
             _require_idle(state)
             return _move(state, FirmwareState.DOWNLOADING, UpdateResult.INITIAL, ""), (Action.CHECK_PACKAGE,)
+        case PackageLost():
+            # A push is shown only once it is complete, so that the state is still Idle.
+            lost = state.state is FirmwareState.IDLE
+            return replace(state, result=UpdateResult.CONNECTION_LOST) if lost else state, ()
         case UriWritten(uri=uri):
             _require_idle(state)
             if len(uri.encode()) > MAX_URI:

@@ -278,7 +278,8 @@ def _verdict(update: FirmwareUpdate, seen: Observed) -> _Step:
         return _again(replace(update, retried=(*update.retried, result)), seen.at, text)
     if result == UpdateResult.UNSUPPORTED_PROTOCOL and update.delivery is Delivery.PULL:
         return _again(replace(update, delivery=Delivery.PUSH), seen.at, text)
-    return _finish(update, UpdateState.FAILED, text)
+    again = "The second attempt failed too. " if result in update.retried else ""
+    return _finish(update, UpdateState.FAILED, again + text)
 
 
 def _deferred(update: FirmwareUpdate, at: float) -> _Step:

@@ -1,89 +1,109 @@
-"""Leshan's event stream: server-sent events for registrations and notifications."""
+"""Leshan's event stream: server-sent events for registrations, notifications, Sends, and answers that come late."""
 
-import asyncio
-import json
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Send
 
-from lwm2m.events import Deregistered, Event, Events, Notification, Registered, Subscription, Updated
-from lwm2m.leshan_json import node_json, registration_json, update_json
+from lwm2m.errors import NotRegistered
+from lwm2m.events import (
+    Awake,
+    CompositeNotification,
+    Deregistered,
+    Event,
+    Notification,
+    Registered,
+    Sample,
+    Sent,
+    Sleeping,
+    Subscription,
+    Updated,
+)
+from lwm2m.leshan_json import Json, node_json, nodes_json, registration_json, update_json
+from lwm2m.leshan_sse import Frame, FrameStream, beat, first, frame
+from lwm2m.nodes import Node
+from lwm2m.paths import Path
+from lwm2m.registration import Registration
+from lwm2m.server import Lwm2mServer
 
-HEARTBEAT = 10.0  # seconds
+
+class EventStreams:
+    """The event streams of one server."""
+
+    def __init__(self, server: Lwm2mServer) -> None:
+        self._server = server
+        self._streams: set[FrameStream] = set()
+
+    def open(self, request: Request) -> FrameStream:
+        """A stream for one client; of one device when the query is `ep=NAME`, of all otherwise."""
+        return _ServerStream(self._server, self._streams, request.query_params.get("ep"))
+
+    def answered(self, endpoint: str, data: Json) -> None:
+        """Tell of an answer that came late."""
+        for stream in tuple(self._streams):
+            stream.put((endpoint, frame("REQUEST_RESPONSE", data)))
 
 
-def event_stream(events: Events, request: Request) -> Response:
-    """The stream for one client; of one device when the query is `ep=NAME`, of all otherwise."""
-    if "text/event-stream" not in request.headers.get("accept", ""):
-        return PlainTextResponse("HTTP method GET is not supported by this URL", 405)
-    return _EventStream(events, request.query_params.get("ep"))
-
-
-def encode_event(event: Event, endpoint: str | None) -> bytes | None:
-    """One event as Leshan words it; None when it concerns another device than `endpoint`."""
+def encode_event(event: Event, server: Lwm2mServer) -> Frame:
+    """One event as Leshan words it."""
     match event:
         case Registered(registration=registration):
-            name, data = "REGISTRATION", registration_json(registration)
-            subject = registration.endpoint
+            return registration.endpoint, frame("REGISTRATION", current_json(registration, server))
         case Updated(registration=registration, update=update):
-            name, data = "UPDATED", update_json(registration, update)
-            subject = registration.endpoint
+            data: Json = update_json(registration, update, asleep=is_asleep(registration, server))
+            return registration.endpoint, frame("UPDATED", data)
         case Deregistered(registration=registration):
-            name, data = "DEREGISTRATION", registration_json(registration)
-            subject = registration.endpoint
-        case Notification(endpoint=subject, path=path, node=node):
-            name = "NOTIFICATION"
-            data = {"ep": subject, "kind": "single", "res": str(path), "val": node_json(node)}
-    if endpoint is not None and subject != endpoint:
-        return None
-    return f"event: {name}\r\ndata: {json.dumps(data, separators=(',', ':'))}\r\n\r\n".encode()
+            return registration.endpoint, frame("DEREGISTRATION", current_json(registration, server))
+        case Notification(endpoint=endpoint, path=path, node=node):
+            data = {"ep": endpoint, "kind": "single", "res": str(path), "val": node_json(node)}
+            return endpoint, frame("NOTIFICATION", data)
+        case CompositeNotification(endpoint=endpoint, paths=paths, nodes=nodes):
+            data = {
+                "ep": endpoint,
+                "kind": "composite",
+                "val": nodes_json(nodes),
+                "paths": [str(each) for each in paths],
+            }
+            return endpoint, frame("NOTIFICATION", data)
+        case Sent(endpoint=endpoint, samples=samples):
+            return endpoint, frame("SEND", {"ep": endpoint, "val": nodes_json(_newest(samples))})
+        case Awake(endpoint=endpoint):
+            return endpoint, frame("AWAKE", {"ep": endpoint})
+        case Sleeping(endpoint=endpoint):
+            return endpoint, frame("SLEEPING", {"ep": endpoint})
 
 
-class _EventStream(Response):
-    """Subscribes before the headers go out, so that a client misses nothing after it has seen them."""
-
-    def __init__(self, events: Events, endpoint: str | None) -> None:
-        super().__init__(media_type="text/event-stream;charset=utf-8", headers={"cache-control": "no-cache"})
-        self._events = events
-        self._endpoint = endpoint
-
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
-        with self._events.subscribe() as subscription:
-            await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await _first(_until_gone(receive), self._feed(subscription, send))
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _feed(self, subscription: Subscription, send: Send) -> None:
-        while True:
-            try:
-                event = await asyncio.wait_for(subscription.get(), HEARTBEAT)
-            except TimeoutError:
-                await send({"type": "http.response.body", "body": b"\r\n", "more_body": True})
-                continue
-            if event is None:
-                return
-            body = encode_event(event, self._endpoint)
-            if body is not None:
-                await send({"type": "http.response.body", "body": body, "more_body": True})
+def current_json(registration: Registration, server: Lwm2mServer) -> Json:
+    """A registration as Leshan words it, with what its server knows of its sleep."""
+    return registration_json(registration, asleep=is_asleep(registration, server))
 
 
-async def _until_gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _first(*works: Coroutine[Any, Any, None]) -> None:
-    """Run until one of them ends; the others are cancelled."""
-    tasks = [asyncio.create_task(work) for work in works]
+def is_asleep(registration: Registration, server: Lwm2mServer) -> bool:
+    """Whether a device sleeps; one that has left does not."""
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return server.is_asleep(registration.endpoint)
+    except NotRegistered:
+        return False
+
+
+def _newest(samples: Sequence[Sample]) -> Mapping[Path, Node]:
+    """Leshan tells of the most recent time only; values without a time are of now."""
+    return max(samples, key=lambda sample: (sample.at is None, sample.at or 0.0)).nodes if samples else {}
+
+
+class _ServerStream(FrameStream):
+    """What happens to devices, and answers that come late."""
+
+    def __init__(self, server: Lwm2mServer, streams: set[FrameStream], endpoint: str | None) -> None:
+        super().__init__(streams, endpoint)
+        self._server = server
+
+    async def run(self, send: Send) -> None:
+        """Subscribes before the headers go out, so that a client misses nothing after it has seen them."""
+        with self._server.events.subscribe() as subscription:
+            await self.begin(send)
+            await first(self.feed(send), self._feed_events(subscription, send), beat(send))
+
+    async def _feed_events(self, subscription: Subscription, send: Send) -> None:
+        while (event := await subscription.get()) is not None:
+            await self.write(encode_event(event, self._server), send)

@@ -1,34 +1,32 @@
 """The JSON shapes of Leshan's REST API: registrations, responses and nodes, out and in."""
 
-import time
 from collections.abc import Mapping
 from typing import cast
 
-from lwm2m.codecs import ContentFormat
-from lwm2m.downlink import Response
+from lwm2m.answers import Response
 from lwm2m.errors import CodecError
 from lwm2m.links import Link
 from lwm2m.messages import Code
 from lwm2m.nodes import Instance, MultiResource, Node, Object, Resource, ResourceInstance, Root, resource_type
 from lwm2m.paths import MAX_ID, Path
+from lwm2m.peers import socket_address
 from lwm2m.registration import Registration, RegistrationUpdate
+from lwm2m.security import OSCORE_CLAIM
 from lwm2m.values import ObjectLink, ResourceType, Value, check_value
 
 Json = dict[str, object]
 
-AWAKE = 93.0  # seconds after its last message that a device in queue mode listens (CoAP MAX_TRANSMIT_WAIT)
-FORMATS = {member.name: member for member in ContentFormat}
 _NUMBERS = (ResourceType.INTEGER, ResourceType.UNSIGNED_INTEGER, ResourceType.FLOAT)
 
 
-def registration_json(registration: Registration) -> Json:
-    """A registered device."""
+def registration_json(registration: Registration, *, asleep: bool) -> Json:
+    """A registered device; whether it sleeps is told of those in queue mode only."""
     data: Json = {
         "endpoint": registration.endpoint,
         "registrationId": registration.id,
         "registrationDate": _milliseconds(registration.registered_at),
         "lastUpdate": _milliseconds(registration.updated_at),
-        "address": registration.address,
+        "address": socket_address(registration.address),
     }
     if registration.sms_number is not None:
         data["smsNumber"] = registration.sms_number
@@ -38,27 +36,27 @@ def registration_json(registration: Registration) -> Json:
         "bindingMode": registration.binding,
         "rootPath": registration.root_path,
         "objectLinks": links_json(registration.links),
-        "secure": False,
+        "secure": _over_tls(registration),
         "additionalRegistrationAttributes": dict(registration.additional),
         "queuemode": registration.queue_mode,
         "availableInstances": {str(number): ids for number, ids in registration.instances.items()},
     }
     if registration.queue_mode:
-        data["sleeping"] = time.time() - registration.updated_at > AWAKE
+        data["sleeping"] = asleep
     return data
 
 
-def update_json(registration: Registration, update: RegistrationUpdate) -> Json:
+def update_json(registration: Registration, update: RegistrationUpdate, *, asleep: bool) -> Json:
     """The data of an UPDATED event."""
-    changes: Json = {"registrationId": registration.id, "address": update.address}
+    changes: Json = {"registrationId": registration.id, "address": socket_address(update.address)}
     if update.sms_number is not None:
         changes["smsNumber"] = update.sms_number
     if update.lifetime is not None:
         changes["lifetime"] = update.lifetime
     if update.object_links is not None:
         changes |= {"alternatePath": registration.root_path, "objectLinks": links_json(registration.links)}
-    changes |= {"secure": False, "additionalAttributes": dict(update.additional)}
-    return {"registration": registration_json(registration), "update": changes}
+    changes |= {"secure": _over_tls(registration), "additionalAttributes": dict(update.additional)}
+    return {"registration": registration_json(registration, asleep=asleep), "update": changes}
 
 
 def links_json(links: tuple[Link, ...]) -> list[Json]:
@@ -76,6 +74,8 @@ def response_json(response: Response, *, links: bool = False) -> Json:
     }
     if response.content is not None:
         data["content"] = node_json(response.content)
+    if response.nodes is not None:
+        data["content"] = nodes_json(response.nodes)
     if links and response.success:
         data["objectLinks"] = links_json(response.links)
     if response.location is not None:
@@ -112,6 +112,11 @@ def node_json(node: Node) -> Json:
             return {"kind": "root", "objects": [node_json(each) for each in objects]}
 
 
+def nodes_json(nodes: Mapping[Path, Node]) -> Json:
+    """Several nodes by their paths."""
+    return {str(path): node_json(node) for path, node in nodes.items()}
+
+
 def parse_node(path: Path, data: object) -> Node:
     """The node that a client wants at `path`. Its kind may be missing: what it holds decides.
 
@@ -131,7 +136,15 @@ def parse_node(path: Path, data: object) -> Node:
             kind = _type(path, node)
             return ResourceInstance(path.ids[3], kind, _parse_value(kind, node.get("value")))
         case _:
-            raise CodecError("the root has no single node")
+            return Root(tuple(_object(each) for each in _list(node, "objects")))
+
+
+def _object(data: object) -> Object:
+    number = _id(_mapping(data))
+    node = parse_node(Path.of(number), data)
+    if not isinstance(node, Object):
+        raise CodecError(f"the root holds objects, and /{number} is none")
+    return node
 
 
 def parse_instance(object_path: Path, data: object) -> Instance:
@@ -198,7 +211,7 @@ def _parse_value(kind: ResourceType, value: object) -> Value:
             value = bytes.fromhex(value)
         elif kind is ResourceType.OBJLNK and isinstance(value, dict):
             value = ObjectLink(int(value["objectId"]), int(value["objectInstanceId"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise CodecError(f"{str(value)[:40]!r} is no {kind}") from error
     return check_value(kind, value)
 
@@ -226,3 +239,8 @@ def _list(node: Mapping[str, object], name: str) -> list[object]:
 
 def _milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
+
+
+def _over_tls(registration: Registration) -> bool:
+    """To Leshan, `secure` is the transport's security; OSCORE is none of it."""
+    return registration.secure and not (registration.identity or "").startswith(OSCORE_CLAIM)

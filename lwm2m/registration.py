@@ -16,6 +16,7 @@ MAX_PARAMETERS = 64
 MAX_OBJECT_LINKS = 64 * 1024  # bytes of link format
 LINK_FORMAT = 40
 _VERSION = re.compile(r"1\.([0-2])(\.[0-9]{1,3})?")
+_OBJECT_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
 _BINDING = re.compile(r"[UTSNMHQ]{1,16}")
 _LIFETIME = re.compile(r"[0-9]{1,10}")
 # Control characters would break log lines and SSE frames.
@@ -40,11 +41,37 @@ class Registration:
     root_path: str = "/"
     sms_number: str | None = None
     additional: tuple[tuple[str, str], ...] = ()
+    secure: bool = False  # DTLS or OSCORE protects what the device sends
+    identity: str | None = None  # under which key, when it does
 
     @property
     def links(self) -> tuple[Link, ...]:
         """The objects and instances that the device announced."""
         return parse_links(self.object_links)
+
+    @property
+    def root(self) -> tuple[str, ...]:
+        """The Uri-Path options that stand before every path of the device (Transport 1.1.1, section 6.4.1)."""
+        return tuple(part for part in self.root_path.split("/") if part)
+
+    @property
+    def is_udp(self) -> bool:
+        """Whether the device is reached without a connection or a session (`lwm2m.peers`), so after a restart too."""
+        return "://" not in self.address
+
+    @property
+    def versions(self) -> tuple[tuple[int, str], ...]:
+        """(object, its version), for the objects that were announced with one."""
+        if "ver=" not in self.object_links:
+            return ()
+        prefix = self.root_path.rstrip("/")
+        found: dict[int, str] = {}
+        for link in self.links:
+            version = (link.attribute("ver") or "").strip('"')
+            path = _object_path(link.url.removeprefix(prefix) if prefix else link.url)
+            if path is not None and path.level == 1 and _OBJECT_VERSION.fullmatch(version):
+                found[path.ids[0]] = version
+        return tuple(sorted(found.items()))
 
     @property
     def instances(self) -> dict[int, list[int]]:
@@ -116,11 +143,7 @@ def parse_register(
         UnsupportedVersion: the device speaks a version of LwM2M that is not known (CoAP 4.12).
     """
     parameters = _parameters(query)
-    endpoint = parameters.get("ep")
-    if not endpoint:
-        raise BadRequest("the endpoint name is missing: register with ?ep=NAME")
-    if not _ENDPOINT.fullmatch(endpoint):
-        raise BadRequest(f"an endpoint name is 1 to {MAX_ENDPOINT_NAME} printable characters")
+    endpoint = _endpoint(parameters)
     version = parameters.get("lwm2m") or "1.0"
     if not _VERSION.fullmatch(version):
         raise UnsupportedVersion(f"LwM2M version {version[:20]!r} is not supported: 1.0, 1.1 and 1.2 are")
@@ -167,6 +190,19 @@ def parse_update(
     )
 
 
+def parse_bootstrap_request(query: Sequence[str]) -> tuple[str, int | None]:
+    """The endpoint name and the preferred content format of a Bootstrap-Request (Core 1.1.1, section 6.1.7.1).
+
+    Raises:
+        BadRequest: the request breaks the protocol (CoAP 4.00).
+    """
+    parameters = _parameters(query)
+    preferred = parameters.get("pct")
+    if preferred is not None and not re.fullmatch(r"[0-9]{1,5}", preferred):
+        raise BadRequest("the preferred content format pct is no number")
+    return _endpoint(parameters), None if preferred is None else int(preferred)
+
+
 def apply_update(registration: Registration, update: RegistrationUpdate, now: float) -> Registration:
     """The registration after an Update."""
     changed = {
@@ -174,7 +210,7 @@ def apply_update(registration: Registration, update: RegistrationUpdate, now: fl
         for name in ("lifetime", "binding", "queue_mode", "sms_number", "object_links", "root_path")
         if (value := getattr(update, name)) is not None
     }
-    additional = tuple((dict(registration.additional) | dict(update.additional)).items())
+    additional = tuple((dict(registration.additional) | dict(update.additional)).items())[-MAX_PARAMETERS:]
     return replace(registration, **changed, address=update.address, updated_at=now, additional=additional)
 
 
@@ -184,6 +220,7 @@ class Registrations:
     def __init__(self, restored: Iterable[Registration] = ()) -> None:
         self._by_id: dict[str, Registration] = {}
         self._by_endpoint: dict[str, Registration] = {}
+        self._id_at: dict[str, str] = {}  # the registration that came last from an address
         for registration in restored:
             self.register(registration)
 
@@ -202,12 +239,17 @@ class Registrations:
         """The registration with this id."""
         return self._by_id.get(registration_id)
 
+    def by_address(self, address: str) -> Registration | None:
+        """The registration that came from an address; the last, should several devices share one."""
+        return self._by_id.get(self._id_at.get(address, ""))
+
     def register(self, registration: Registration) -> Registration | None:
         """Take a registration in; returns the one of the same endpoint that it replaces."""
         previous = self._by_endpoint.get(registration.endpoint)
         if previous is not None:
-            del self._by_id[previous.id]
+            self._forget(previous)
         self._by_id[registration.id] = registration
+        self._id_at[registration.address] = registration.id
         self._by_endpoint[registration.endpoint] = registration
         return previous
 
@@ -222,10 +264,16 @@ class Registrations:
 
     def remove(self, registration_id: str) -> Registration | None:
         """De-register; None when the id is not known."""
-        registration = self._by_id.pop(registration_id, None)
+        registration = self._by_id.get(registration_id)
         if registration is not None:
+            self._forget(registration)
             del self._by_endpoint[registration.endpoint]
         return registration
+
+    def _forget(self, registration: Registration) -> None:
+        del self._by_id[registration.id]
+        if self._id_at.get(registration.address) == registration.id:
+            del self._id_at[registration.address]
 
     def expire(self, now: float, grace: float) -> list[Registration]:
         """Remove and return those whose lifetime, and a grace for late Updates, is over."""
@@ -249,6 +297,15 @@ def _parameters(query: Sequence[str]) -> dict[str, str]:
             raise BadRequest(f"the query parameter {name[:20]!r} is there twice")
         parameters[name] = value
     return parameters
+
+
+def _endpoint(parameters: Mapping[str, str]) -> str:
+    endpoint = parameters.get("ep")
+    if not endpoint:
+        raise BadRequest("the endpoint name is missing: send ?ep=NAME")
+    if not _ENDPOINT.fullmatch(endpoint):
+        raise BadRequest(f"an endpoint name is 1 to {MAX_ENDPOINT_NAME} printable characters")
+    return endpoint
 
 
 def _lifetime(parameters: Mapping[str, str], default: int) -> int:

@@ -5,31 +5,47 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Self
 
-from lwm2m.coap import open_endpoint
+from lwm2m.coap import Listener, open_listeners
 from lwm2m.downlink import Downlink, Response
 from lwm2m.errors import BadRequest, NotRegistered, UnsupportedVersion
-from lwm2m.events import Deregistered, Events, Reason, Registered, Updated
+from lwm2m.events import Deregistered, Events, Reason, Registered, Sent, Updated
+from lwm2m.line import Line
 from lwm2m.messages import CoapEndpoint, Code, Handler, Method, Reply, Request
+from lwm2m.objects import STANDARD, ObjectRegistry
+from lwm2m.observations import Observation
+from lwm2m.observing import ObservationsChanged
 from lwm2m.packages import PREFIX, PackageSource, serve_package
+from lwm2m.peers import UDP
+from lwm2m.queue_mode import AWAKE_TIME, QueueMode
 from lwm2m.registration import Registration, Registrations, parse_register, parse_update
+from lwm2m.security import RegistrationForbidden, SecurityStore, check_registration
+from lwm2m.send import PATH as SEND
+from lwm2m.send import parse_send
+from lwm2m.transports.limits import DtlsLimits
 
 __all__ = ["Lwm2mServer", "Response"]
 
 DEFAULT_PORT = 5683
 GRACE = 5.0  # seconds after the lifetime: an Update may be retransmitted
 EXPIRY_INTERVAL = 1.0
+MAX_REGISTRATIONS = 100_000  # about a kilobyte each
 _ID_ALPHABET = string.ascii_letters + string.digits
 _log = logging.getLogger(__name__)
 
 
 class Lwm2mServer(Downlink):
-    """Registration interface and device management on one UDP port.
+    """Registration interface and device management on one UDP port, and on the `listeners` beside it (DTLS, TCP).
 
     Use it as an async context manager, or call `start` and `stop`. `port=0` takes a free port; `port` is the real one
-    after the start. `restored` are registrations that a previous process stored: their devices are reachable at once.
+    after the start. `restored` are registrations that a previous process stored: those that came over UDP are
+    reachable at once, others when the device connects again. `restored_observations` are what `observations_changed`
+    told the previous process: their notifications are heard again. With `security`, an endpoint that has a key
+    registers with that key only; with an `oscore_folder` for sequence numbers too, that may be one of OSCORE.
     """
 
     def __init__(
@@ -39,19 +55,38 @@ class Lwm2mServer(Downlink):
         port: int = DEFAULT_PORT,
         packages: PackageSource | None = None,
         restored: Iterable[Registration] = (),
+        restored_observations: Iterable[Observation] = (),
+        observations_changed: ObservationsChanged | None = None,
+        security: SecurityStore | None = None,
+        listeners: Iterable[Listener] = (),
+        oscore_folder: Path | None = None,
+        dtls_limits: DtlsLimits | None = None,
+        models: ObjectRegistry = STANDARD,
         grace: float = GRACE,
+        awake_time: float = AWAKE_TIME,
+        max_registrations: int = MAX_REGISTRATIONS,
         clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.events = Events()
-        self._registrations = Registrations(restored)
-        super().__init__(self._registrations.by_endpoint, self.events)
-        self._host = host
+        self._registrations = Registrations()
+        self._queue_mode = QueueMode(self.events, awake_time=awake_time, clock=monotonic)
+        line = Line(self._registrations.by_endpoint, self._queue_mode, models)
+        super().__init__(line, self.events, observations_changed)
+        self._restored_observations: list[Observation] = []
+        self._security = security
+        self._max_registrations = max_registrations
+        self._interval = min(EXPIRY_INTERVAL, awake_time / 4)
+        self._listeners = (Listener(UDP, host, port), *listeners)
+        self._oscore_folder = oscore_folder
+        self._dtls_limits = dtls_limits
         self._port = port
         self._packages = packages
         self._grace = grace
         self._clock = clock
         self._endpoint: CoapEndpoint | None = None
         self._expiry: asyncio.Task[None] | None = None
+        self.restore(restored, restored_observations)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -61,23 +96,33 @@ class Lwm2mServer(Downlink):
         await self.stop()
 
     async def start(self) -> None:
-        """Bind the port and serve.
+        """Bind the ports and serve.
 
         Raises:
-            OSError: the port is taken, or the host is not ours.
+            OSError: a port is taken, or the host is not ours.
+            ValueError: two listeners have the same scheme, or `coaps` has no `security`.
         """
         handler: Handler = self._answer
-        self._endpoint = await open_endpoint(self._host, self._port, handler, streamed=frozenset({PREFIX}))
-        self.attach(self._endpoint)
+        self._endpoint = await open_listeners(
+            self._listeners,
+            handler,
+            streamed=frozenset({PREFIX}),
+            security=self._security,
+            oscore_folder=self._oscore_folder,
+            dtls_limits=self._dtls_limits,
+        )
+        self._line.attach(self._endpoint)
+        self._resume_observations()
         self._expiry = asyncio.create_task(self._expire_forever(), name="LwM2M registration expiry")
 
     async def stop(self) -> None:
-        """Stop serving. Registrations stay as they are: devices do not notice a restart."""
+        """Stop serving. Registrations and observations stay as they are: devices do not notice a restart."""
         if self._expiry is not None:
             self._expiry.cancel()
             await asyncio.gather(self._expiry, return_exceptions=True)
         if self._endpoint is not None:
-            self.attach(None)
+            self._line.attach(None)
+            self._restored_observations += self.suspend()
             await self._endpoint.close()
             self._endpoint = None
         self.events.close()
@@ -86,6 +131,11 @@ class Lwm2mServer(Downlink):
     def port(self) -> int:
         """The UDP port in use."""
         return self._port if self._endpoint is None else self._endpoint.port
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """The ports in use by scheme: coap, coaps, coap+tcp; none before the start."""
+        return {} if self._endpoint is None else self._endpoint.ports
 
     def registrations(self) -> list[Registration]:
         """Every registered device, by name."""
@@ -102,21 +152,41 @@ class Lwm2mServer(Downlink):
             raise NotRegistered(endpoint)
         return found
 
-    def restore(self, registrations: Iterable[Registration]) -> None:
-        """Take over stored registrations before the start; no event tells of them."""
-        for registration in registrations:
+    def is_asleep(self, endpoint: str) -> bool:
+        """Whether a device is in queue mode and does not listen now.
+
+        Raises:
+            NotRegistered: there is none of this name.
+        """
+        return self._queue_mode.is_asleep(self.registration(endpoint).endpoint)
+
+    def restore(self, registrations: Iterable[Registration], observations: Iterable[Observation] = ()) -> None:
+        """Take over stored registrations, and observations before the start; no event tells of them."""
+        now = self._clock()
+        for registration in sorted(registrations, key=lambda each: each.updated_at):
             self._registrations.register(registration)
+            if registration.queue_mode:
+                self._queue_mode.restore(registration.endpoint, now - registration.updated_at)
+        self._restored_observations += observations
 
     def expire(self) -> None:
         """Drop the registrations whose lifetime is over."""
         for registration in self._registrations.expire(self._clock(), self._grace):
-            self.forget(registration.endpoint)
-            self.events.publish(Deregistered(registration, Reason.EXPIRED))
+            self._ended(registration, Reason.EXPIRED)
 
     async def _expire_forever(self) -> None:
         while True:
-            await asyncio.sleep(EXPIRY_INTERVAL)
+            await asyncio.sleep(self._interval)
             self.expire()
+            self._queue_mode.fall_asleep()
+
+    def _resume_observations(self) -> None:
+        for observation in self._restored_observations:
+            registration = self._registrations.by_endpoint(observation.endpoint)
+            # Connections ended with the process that held them, and with them what was observed.
+            if registration is not None and registration.id == observation.registration_id and registration.is_udp:
+                self.resume(registration, (observation,))
+        self._restored_observations = []
 
     async def _answer(self, peer: str, request: Request) -> Reply:
         try:
@@ -125,6 +195,8 @@ class Lwm2mServer(Downlink):
             return _refuse(Code.PRECONDITION_FAILED, str(error))
         except BadRequest as error:
             return _refuse(Code.BAD_REQUEST, str(error))
+        except RegistrationForbidden as error:
+            return _refuse(Code.FORBIDDEN, str(error))
         except Exception:  # noqa: BLE001 - the edge of the process: a device gets an answer whatever broke
             _log.exception("request failed: peer=%s method=%d path=%r", peer, request.method, request.path)
             return _refuse(Code.INTERNAL_SERVER_ERROR, "the server failed, not the device: see the server's log")
@@ -137,48 +209,109 @@ class Lwm2mServer(Downlink):
                 # LwM2M 1.0 drafts updated with PUT.
                 return self._update(peer, registration_id, request)
             case ("rd", registration_id) if request.method == Method.DELETE:
-                return self._deregister(registration_id)
+                return self._deregister(registration_id, request)
             case ("rd", _):
                 return _wrong_method()
+            case (first,) if first == SEND:
+                if request.method != Method.POST:
+                    return _refuse(Code.METHOD_NOT_ALLOWED, "send values with POST /dp")
+                return self._send(peer, request)
             case (first, *_) if first == PREFIX:
+                self._heard_from(peer)
                 return await serve_package(self._packages, request)
             case _:
                 return _refuse(Code.NOT_FOUND, "this is an LwM2M server: register with POST /rd")
 
     def _register(self, peer: str, request: Request) -> Reply:
+        now = self._clock()
         registration = parse_register(
-            request.query,
+            self._named(request),
             request.payload,
             request.content_format,
             address=peer,
             registration_id="".join(secrets.choice(_ID_ALPHABET) for _ in range(10)),
-            now=self._clock(),
+            now=now,
         )
+        self._check(registration.endpoint, request)
+        known = self._registrations.by_endpoint(registration.endpoint) is not None
+        if not known and len(self._registrations) >= self._max_registrations:
+            return _refuse(Code.SERVICE_UNAVAILABLE, "the server has as many devices as it can hold: try again later")
+        registration = replace(registration, secure=request.secure, identity=request.identity)
         previous = self._registrations.register(registration)
         if previous is not None:
             self.forget(previous.endpoint)
             self.events.publish(Deregistered(previous, Reason.REPLACED))
         self.events.publish(Registered(registration, previous))
+        self._made_contact(registration)
         return Reply(Code.CREATED, location=("rd", registration.id))
 
     def _update(self, peer: str, registration_id: str, request: Request) -> Reply:
         previous = self._registrations.by_id(registration_id)
         if previous is None:
             return _unknown()
+        self._check(previous.endpoint, request)
         update = parse_update(registration_id, request.query, request.payload, request.content_format, address=peer)
         changed = self._registrations.update(update, self._clock())
         if changed is None:
             return _unknown()
+        if changed.address != previous.address:
+            self._moved(changed)
         self.events.publish(Updated(changed, previous, update))
+        self._made_contact(changed)
         return Reply(Code.CHANGED)
 
-    def _deregister(self, registration_id: str) -> Reply:
-        registration = self._registrations.remove(registration_id)
+    def _deregister(self, registration_id: str, request: Request) -> Reply:
+        registration = self._registrations.by_id(registration_id)
         if registration is None:
             return _unknown()
-        self.forget(registration.endpoint)
-        self.events.publish(Deregistered(registration, Reason.REQUEST))
+        self._check(registration.endpoint, request)
+        self._registrations.remove(registration_id)
+        self._ended(registration, Reason.REQUEST)
         return Reply(Code.DELETED)
+
+    def _send(self, peer: str, request: Request) -> Reply:
+        registration = self._heard_from(peer)
+        if registration is None:
+            return _refuse(Code.NOT_FOUND, "no device registered from this address: register again")
+        self._check(registration.endpoint, request)
+        samples = parse_send(request, self._line.models(registration.endpoint), self._clock())
+        self.events.publish(Sent(registration.endpoint, samples))
+        return Reply(Code.CHANGED)
+
+    def _named(self, request: Request) -> tuple[str, ...]:
+        """The query; a device may leave its name out when its identity tells it (Core 1.2.1, section 6.2.1)."""
+        if self._security is None or request.identity is None or any(each.startswith("ep=") for each in request.query):
+            return request.query
+        endpoint = self._security.endpoint_of(request.identity)
+        return request.query if endpoint is None else (f"ep={endpoint}", *request.query)
+
+    def _check(self, endpoint: str, request: Request) -> None:
+        if self._security is not None:
+            check_registration(self._security, endpoint, request)
+
+    def _made_contact(self, registration: Registration) -> None:
+        # The tasks that this wakes run after the device's answer is out: the handler gives way to none before.
+        if registration.queue_mode:
+            self._queue_mode.contact(registration.endpoint)
+        else:
+            self._queue_mode.leave(registration.endpoint)
+
+    def _heard_from(self, peer: str) -> Registration | None:
+        registration = self._registrations.by_address(peer)
+        if registration is not None:
+            self._line.heard(registration.endpoint)
+        return registration
+
+    def _moved(self, registration: Registration) -> None:
+        if registration.is_udp:
+            self.move(registration)
+        else:
+            self.forget(registration.endpoint)
+
+    def _ended(self, registration: Registration, reason: Reason) -> None:
+        self.forget(registration.endpoint)
+        self._queue_mode.leave(registration.endpoint)
+        self.events.publish(Deregistered(registration, reason))
 
 
 def _refuse(code: Code, diagnostic: str) -> Reply:

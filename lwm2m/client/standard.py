@@ -1,4 +1,4 @@
-"""Objects 1 and 3 as every device has them."""
+"""Objects 1, 3, 4 and 19 as a device has them; Object 0 is in `bootstrap`, 5 and 9 are in modules of their own."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +10,8 @@ from lwm2m.values import ResourceType, Value
 
 SERVER_OBJECT = 1
 DEVICE_OBJECT = 3
+CONNECTIVITY_OBJECT = 4
+CONTAINER_OBJECT = 19
 SHORT_SERVER_ID = 1
 MIN_LIFETIME, MAX_LIFETIME = 3, 7 * 86400
 
@@ -26,10 +28,25 @@ class Device:
     reboot: Callable[[], Awaitable[None]]
 
 
+@dataclass(frozen=True, slots=True)
+class ServerControls:
+    """What Object 1 offers beside the lifetime; each is asked at every read."""
+
+    short_id: Callable[[], int] = lambda: SHORT_SERVER_ID
+    binding: Callable[[], str] = lambda: "U"
+    muted: Callable[[], bool] = lambda: False
+    mute: Callable[[bool], None] | None = None
+    bootstrap: Callable[[], None] | None = None
+
+
 def server_object(
-    lifetime: Callable[[], int], set_lifetime: Callable[[int], None], update_now: Callable[[], None]
+    lifetime: Callable[[], int],
+    set_lifetime: Callable[[int], None],
+    update_now: Callable[[], None],
+    controls: ServerControls | None = None,
 ) -> ObjectInstance:
-    """Object 1: the lifetime can be written, and a registration update asked for."""
+    """Object 1: the lifetime can be written, Send be muted, a registration update and a bootstrap be asked for."""
+    controls = controls or ServerControls()
 
     async def write_lifetime(value: Value) -> None:
         if not isinstance(value, int) or not MIN_LIFETIME <= value <= MAX_LIFETIME:
@@ -39,13 +56,27 @@ def server_object(
     async def trigger_update(_arguments: bytes) -> None:
         update_now()
 
-    resources: Mapping[int, ClientResource] = {
-        0: constant(ResourceType.INTEGER, SHORT_SERVER_ID),
+    resources: dict[int, ClientResource] = {
+        0: ClientResource(ResourceType.INTEGER, read=controls.short_id),
         1: ClientResource(ResourceType.INTEGER, read=lifetime, write=write_lifetime),
         6: constant(ResourceType.BOOLEAN, value=False),
-        7: constant(ResourceType.STRING, "U"),
+        7: ClientResource(ResourceType.STRING, read=controls.binding),
         8: ClientResource(ResourceType.NONE, execute=trigger_update),
     }
+    if controls.bootstrap is not None:
+        ask = controls.bootstrap
+
+        async def trigger_bootstrap(_arguments: bytes) -> None:
+            ask()
+
+        resources[9] = ClientResource(ResourceType.NONE, execute=trigger_bootstrap)
+    if controls.mute is not None:
+        mute = controls.mute
+
+        async def write_mute(value: Value) -> None:
+            mute(value is True)
+
+        resources[23] = ClientResource(ResourceType.BOOLEAN, read=controls.muted, write=write_mute)
     return ObjectInstance(SERVER_OBJECT, 0, resources)
 
 
@@ -68,6 +99,39 @@ def device_object(device: Device) -> ObjectInstance:
             16: constant(ResourceType.STRING, "U"),
             17: constant(ResourceType.STRING, device.device_type),
         },
+    )
+
+
+def connectivity_object(
+    bearer: int, addresses: Callable[[], Mapping[int, str]], signal: Callable[[], int]
+) -> ObjectInstance:
+    """Object 4: over which bearer (41 Ethernet, 21 WLAN), with which addresses, and how well it is heard."""
+    return ObjectInstance(
+        CONNECTIVITY_OBJECT,
+        0,
+        {
+            0: constant(ResourceType.INTEGER, bearer),
+            1: ClientResource(ResourceType.INTEGER, read=lambda: {0: bearer}),
+            2: ClientResource(ResourceType.INTEGER, read=signal),
+            4: ClientResource(ResourceType.STRING, read=addresses),
+        },
+    )
+
+
+def container_object(
+    instance_id: int, data: Callable[[], Mapping[int, bytes]], write: Callable[[bytes], Awaitable[None]] | None = None
+) -> ObjectInstance:
+    """Object 19, BinaryAppDataContainer: opaque data between an application on the device and one on the server."""
+
+    async def take(value: Value) -> None:
+        if not isinstance(value, bytes) or write is None:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "this container is filled by the device")
+        await write(value)
+
+    return ObjectInstance(
+        CONTAINER_OBJECT,
+        instance_id,
+        {0: ClientResource(ResourceType.OPAQUE, read=data, write=take if write is not None else None)},
     )
 
 

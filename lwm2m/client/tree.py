@@ -3,16 +3,18 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from lwm2m.client.attributes import PERIODS, THRESHOLDS, Attributes
 from lwm2m.client.package import PackageSink
 from lwm2m.errors import Refused
 from lwm2m.links import Link
 from lwm2m.messages import Code
 from lwm2m.nodes import Instance, MultiResource, Node, Object, Resource, flatten
 from lwm2m.objects import find_object
-from lwm2m.paths import Path
+from lwm2m.paths import MAX_ID, Path
 from lwm2m.values import ResourceType, Value
 
-ATTRIBUTES = frozenset({"pmin", "pmax", "gt", "lt", "st", "epmin", "epmax"})  # Core 1.1.1, section 5.1.2
+MAX_CREATED = 32  # instances of one object: a device is small
+ATTRIBUTES = frozenset({*PERIODS, *THRESHOLDS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,19 @@ class ObjectInstance:
         return Path.of(self.object_id, self.instance_id)
 
 
-@dataclass(frozen=True, slots=True)
+Factory = Callable[[int, Instance], ObjectInstance]
+"""Makes the instance with a number from the values that a server sent; raises Refused when it does not want to."""
+
+
+@dataclass(slots=True)
 class ObjectTree:
-    """All object instances of a device. Every method raises Refused with the CoAP code to answer with."""
+    """All object instances of a device. Every method raises Refused with the CoAP code to answer with.
+
+    `factories` are the objects, by number, that a server may create instances of, and delete.
+    """
 
     instances: tuple[ObjectInstance, ...]
+    factories: Mapping[int, Factory] = field(default_factory=dict)
     attributes: dict[Path, dict[str, str]] = field(default_factory=dict)
 
     def read(self, path: Path) -> Node:
@@ -76,6 +86,30 @@ class ObjectTree:
             if write is not None:
                 await write(leaf.value)
 
+    def create(self, object_id: int, content: Instance, instance_id: int | None) -> Path:
+        """Create an instance; without a number it gets the lowest free one."""
+        factory = self.factories.get(object_id)
+        if factory is None:
+            raise Refused(Code.METHOD_NOT_ALLOWED, f"nothing can be created below /{object_id}")
+        taken = {each.instance_id for each in self.instances if each.object_id == object_id}
+        if instance_id is None:
+            instance_id = next(number for number in range(MAX_ID + 1) if number not in taken)
+        if instance_id in taken:
+            raise Refused(Code.BAD_REQUEST, f"/{object_id}/{instance_id} is there already")
+        if len(taken) >= MAX_CREATED:
+            raise Refused(Code.BAD_REQUEST, f"an object has at most {MAX_CREATED} instances here")
+        created = factory(instance_id, content)
+        self.instances = (*self.instances, created)
+        return created.path
+
+    def delete(self, path: Path) -> None:
+        """Delete an instance that a server may create."""
+        if path.level != 2 or path.ids[0] not in self.factories:
+            raise Refused(Code.METHOD_NOT_ALLOWED, f"{path} cannot be deleted")
+        gone = self._instance(path)
+        self.instances = tuple(each for each in self.instances if each is not gone)
+        self.attributes = {each: kept for each, kept in self.attributes.items() if not path.contains(each)}
+
     async def execute(self, path: Path, arguments: bytes) -> None:
         """Execute a resource."""
         resource = self.resource(path)
@@ -91,6 +125,10 @@ class ObjectTree:
         except (KeyError, IndexError):
             raise Refused(Code.NOT_FOUND, f"there is no {path}") from None
 
+    def objects(self) -> tuple[Path, ...]:
+        """The objects that there are instances of."""
+        return tuple(Path.of(number) for number in sorted({each.object_id for each in self.instances}))
+
     def observable(self, path: Path) -> bool:
         """Whether notifications of this path fit a datagram."""
         if path.level >= 3:
@@ -98,20 +136,35 @@ class ObjectTree:
         return all(each.observable for one in self._below(path) for each in one.resources.values() if each.read)
 
     def set_attributes(self, path: Path, queries: Iterable[str]) -> None:
-        """Write-Attributes: kept for Discover; an empty value removes one.
-
-        Changes are notified as they happen: pmin and pmax are neither a brake nor a clock here.
-        """
+        """Write-Attributes: in force for observers from now on; an empty value removes one. All of them or none."""
         if not self._below(path) or (path.level >= 3 and self.resource(path) is None):
             raise Refused(Code.NOT_FOUND, f"there is no {path}")
+        kept = dict(self.attributes.get(path, {}))
         for query in queries:
             name, _, value = query.partition("=")
-            if name not in ATTRIBUTES or not _is_number(value):
+            if name not in ATTRIBUTES or not _is_number(value) or (name in PERIODS and value.startswith("-")):
                 raise Refused(Code.BAD_REQUEST, f"{query[:40]!r} is no attribute with a number")
-            kept = self.attributes.setdefault(path, {})
+            if name in THRESHOLDS and path.level < 3 and value:
+                raise Refused(Code.BAD_REQUEST, f"{name} belongs to a resource, not to {path}")
             kept.pop(name, None)
             if value:
                 kept[name] = value
+        self.attributes[path] = kept
+
+    def effective_attributes(self, path: Path) -> Attributes:
+        """What is in force at a path: its own attributes before those of the levels above it."""
+        return Attributes.merged(self.attributes.get(Path(path.ids[:level]), {}) for level in range(1, path.level + 1))
+
+    def number(self, path: Path) -> float | None:
+        """The value of a numeric resource, None for anything else: what thresholds look at."""
+        if path.level < 3:
+            return None
+        try:
+            node = self.read(path)
+        except Refused:
+            return None
+        value = getattr(node, "value", None)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def registration_links(self) -> tuple[Link, ...]:
         """The payload of a registration: every instance, and each object's version unless it is 1.0."""
@@ -189,4 +242,5 @@ def _resource_node(number: int, resource: ClientResource) -> Resource | MultiRes
 
 
 def _is_number(text: str) -> bool:
-    return not text or text.removeprefix("-").replace(".", "", 1).isdecimal()
+    digits = text.removeprefix("-").replace(".", "", 1)
+    return not text or (digits.isascii() and digits.isdecimal() and len(digits) <= 20)

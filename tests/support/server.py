@@ -37,6 +37,7 @@ class ServerProcess:
             "TINYMLAAS_DATA_DIR": str(data_dir),
             "TINYMLAAS_PORT": str(self.port),
             "TINYMLAAS_LWM2M_PORT": str(self.lwm2m_port),
+            "TINYMLAAS_LWM2M_DTLS_PORT": "0",
             "TINYMLAAS_EXECUTOR_ID": data_dir.name,
             **{f"TINYMLAAS_{name.upper()}": value for name, value in settings.items()},
         }

@@ -32,9 +32,10 @@ class RawDevice(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has
     async def render_to_pipe(self, pipe: Any) -> None:
         request = pipe.request
         path = "/" + "/".join(request.opt.uri_path)
-        if request.code == Code.GET and request.opt.observe == 0:
+        if request.code in (Code.GET, Code.FETCH) and request.opt.observe == 0:
+            self.requests.append(request)
             self.observers[path] = pipe
-            message = self.answers["GET", path](request)
+            message = self.answers[str(request.code), path](request)
             message.opt.observe = self.sequence
             pipe.add_response(message)
             await asyncio.Event().wait()

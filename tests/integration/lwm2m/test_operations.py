@@ -12,6 +12,8 @@ from aiocoap.numbers.codes import Code
 from lwm2m.errors import CodecError, DeviceTimeout, DeviceUnreachable, NotRegistered, Rejected
 from lwm2m.events import Notification
 from lwm2m.nodes import Instance, Resource
+from lwm2m.objects import STANDARD
+from lwm2m.objects.model import object_model
 from lwm2m.paths import Path
 from lwm2m.registration import Registration
 from lwm2m.server import Lwm2mServer
@@ -106,6 +108,23 @@ async def test_an_alternate_path_prefixes_every_request(server: Lwm2mServer, dev
     device.answers["GET", "/lwm2m/3/0/3"] = content(b"1.0", 0)
     assert (await server.read("dev1", Path.of(3, 0, 3))).success
     assert server.registration("dev1").instances == {3: [0]}
+
+
+async def test_answers_are_read_by_the_object_version_that_the_device_announced(new_device: Any) -> None:
+    old = object_model(31024, "Custom", "1.0", "10 RW int . Value")
+    new = object_model(31024, "Custom", "2.0", "10 RW str . Value")
+    async with Lwm2mServer(port=0, models=STANDARD.extended((old, new))) as server:
+        device = await new_device(server.port)
+        device.answers["GET", "/31024/0/10"] = content(b"\xc1\x0a\x41", 11542)
+        path = Path.of(31024, 0, 10)
+        for links, value in (
+            (b"</31024>;ver=1.0,</31024/0>", 0x41),
+            (b'</31024>;ver="2.0",</31024/0>', "A"),
+            (b"</31024>;ver=9.9,</31024/0>", 0x41),
+            (b"</31024/0>", 0x41),
+        ):
+            await device.register(payload=links)
+            assert (await server.read("dev1", path)).content.value == value
 
 
 async def test_observe_tells_of_changes_until_it_is_cancelled(server: Lwm2mServer, registered: Any) -> None:

@@ -12,6 +12,7 @@ from lwm2m.errors import NotRegistered
 from lwm2m.events import Deregistered, Event, Reason, Registered, Updated
 from lwm2m.paths import Path
 from lwm2m.registration import Registration
+from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
 
 
@@ -123,6 +124,60 @@ async def test_a_restored_registration_is_reachable_from_the_same_port_after_a_r
         assert response.content.value == "1.0.0"
         assert device.requests[-1].remote.sockaddr[1] == port
         assert (await device.send(Code.POST, location)).code == Code.CHANGED
+
+
+async def test_the_device_has_its_answer_before_the_first_request_of_whoever_heard_of_it(
+    server: Lwm2mServer, device: Any
+) -> None:
+    reading: list[asyncio.Task[Any]] = []
+    order: list[str] = []
+
+    def ask(event: Event) -> None:
+        if isinstance(event, Registered):
+            reading.append(asyncio.create_task(server.read("dev1", Path.of(3, 0, 3))))
+
+    def answer(_: aiocoap.Message) -> aiocoap.Message:
+        order.append("request")
+        return _text("1.0")
+
+    server.events.listen(ask)
+    device.answers["GET", "/3/0/3"] = answer
+    registering = asyncio.create_task(device.register())
+    registering.add_done_callback(lambda _: order.append("answer"))
+    await registering
+    assert (await reading[0]).success
+    assert order == ["answer", "request"]
+
+
+async def test_a_full_server_takes_no_new_device_and_keeps_those_it_has(new_device: Any) -> None:
+    async with Lwm2mServer(port=0, max_registrations=1) as server:
+        device = await new_device(server.port)
+        location = await device.register()
+        refused = await device.send(Code.POST, "/rd", "ep=dev2")
+        assert refused.code == Code.SERVICE_UNAVAILABLE
+        assert b"try again later" in refused.payload
+        await device.register()
+        assert [each.endpoint for each in server.registrations()] == ["dev1"]
+        assert (await device.send(Code.POST, location)).code == Code.NOT_FOUND
+
+
+async def test_an_endpoint_that_has_a_key_does_nothing_without_it(new_device: Any) -> None:
+    security = MemorySecurityStore()
+    async with Lwm2mServer(port=0, security=security) as server:
+        device = await new_device(server.port)
+        location = await device.register()
+        security.put("dev1", PskCredential("dev1", b"0123456789abcdef"))
+        payload = b'[{"bn":"/5/0/3","v":1}]'
+        for code, path, query in (
+            (Code.POST, "/rd", "ep=dev1"),
+            (Code.POST, location, ""),
+            (Code.POST, "/dp", ""),
+            (Code.DELETE, location, ""),
+        ):
+            body = {"payload": payload, "content_format": 110} if path == "/dp" else {}
+            refused = await device.send(code, path, query, **body)
+            assert refused.code == Code.FORBIDDEN, path
+        assert server.registration("dev1").id == location.removeprefix("/rd/")
 
 
 async def test_two_servers_cannot_share_a_port(server: Lwm2mServer) -> None:
