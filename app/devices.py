@@ -1,6 +1,9 @@
-"""Keeps the database in step with the LwM2M server: registrations written down, and what devices say of themselves."""
+"""Keeps the database in step with the LwM2M server: registrations, observations, and what devices say of themselves."""
 
 import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Self
 
 import structlog
 
@@ -9,6 +12,7 @@ from lwm2m.bridge import DeviceBridge
 from lwm2m.errors import Lwm2mError
 from lwm2m.events import Event, Registered
 from lwm2m.nodes import Resource
+from lwm2m.observations import Observation
 from lwm2m.paths import Path
 
 _log = structlog.get_logger(__name__)
@@ -20,40 +24,68 @@ SETTLE_SECONDS = 0.05
 
 
 class RegistrationKeeper:
-    """Listens to the bridge for as long as the server runs."""
+    """Listens to the bridge while it is entered; writes down one thing after the other, in the order they came."""
 
     def __init__(self, bridge: DeviceBridge, devices: DeviceService) -> None:
         self._bridge = bridge
         self._devices = devices
-        self._asking: set[asyncio.Task[None]] = set()
+        self._waiting: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> None:
-        """Write down each event, in order."""
-        async for event in self._bridge.events():
-            try:
-                await asyncio.to_thread(self._devices.handle, event)
-            except Exception:  # noqa: BLE001 - one bad event must not end the keeping of all others
-                _log.exception("a device event was not written down", event_type=type(event).__name__)
-                continue
-            self._ask(event)
+    async def __aenter__(self) -> Self:
+        self._forget = self._bridge.listen(self._heard)
+        self._start(self._write())
+        return self
 
-    def _ask(self, event: Event) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        self._forget()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._waiting.empty():
+            await self._write_one(self._waiting.get_nowait())
+
+    async def settled(self) -> None:
+        """Return when everything that was told so far is on disk."""
+        await self._waiting.join()
+
+    def observations_changed(self, endpoint: str, observations: Sequence[Observation]) -> None:
+        """The set of observations on a device is another now."""
+        self._waiting.put_nowait(partial(self._devices.observed, endpoint, observations))
+
+    def _heard(self, event: Event) -> None:
+        self._waiting.put_nowait(partial(self._devices.handle, event))
         if isinstance(event, Registered):
-            task = asyncio.create_task(self._identify(event.registration.endpoint))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+            self._start(self._identify(event.registration.endpoint))
+
+    def _start(self, work: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self) -> None:
+        while True:
+            await self._write_one(await self._waiting.get())
+
+    async def _write_one(self, write: Callable[[], None]) -> None:
+        try:
+            await asyncio.to_thread(write)
+        except Exception:  # noqa: BLE001 - one bad event must not end the keeping of all others
+            _log.exception("what a device did was not written down")
+        finally:
+            self._waiting.task_done()
 
     async def _identify(self, endpoint: str) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
         try:
-            version = await self.text(endpoint, FIRMWARE_VERSION)
-            board = await self.text(endpoint, BOARD)
+            version = await self._text(endpoint, FIRMWARE_VERSION)
+            board = await self._text(endpoint, BOARD)
         except Lwm2mError as error:
             _log.info("device did not say what it runs", endpoint=endpoint, error=str(error))
             return
-        await asyncio.to_thread(self._devices.reported, endpoint, board, version)
+        self._waiting.put_nowait(partial(self._devices.reported, endpoint, board, version))
 
-    async def text(self, endpoint: str, path: Path) -> str | None:
+    async def _text(self, endpoint: str, path: Path) -> str | None:
         """A string resource; None when the device has none."""
         response = await self._bridge.read(endpoint, path)
         content = response.content

@@ -9,12 +9,14 @@
     ├── TooLarge                   413  body_too_large, model_too_large
     ├── UnsupportedMedia           415  unsupported_media_type
     ├── RangeNotSatisfiable        416  range_not_satisfiable
-    └── Unavailable                503  docker_unavailable, ...
+    ├── Unavailable                503  docker_unavailable, ...
+    └── Upstream             502 or 504  device_refused, device-timeout, ...: a device is at fault
 
 The capabilities (`zoo`, `builders`) raise errors of their own that know no HTTP; `translate` maps them here by code.
 """
 
 from builders.errors import BuilderError
+from lwm2m.errors import Lwm2mError, NotRegistered
 from zoo.errors import ModelError
 
 
@@ -93,6 +95,26 @@ class Unavailable(AppError):
 
     status = 503
     title = "Unavailable"
+
+
+class Upstream(AppError):
+    """A device answered with an error, or not at all; the status is one of 502 and 504."""
+
+    title = "Device failed"
+
+    def __init__(self, status: int, slug: str, detail: str, remedy: str, field: str | None = None) -> None:
+        super().__init__(slug, detail, remedy, field)
+        self.status = status
+
+
+def of_device(error: Lwm2mError) -> AppError:
+    """The server's error for one of the LwM2M package; the docstring of an error's class says what to do next."""
+    remedy = (type(error).__doc__ or "").strip().partition(": ")[2] or "GET /v1/devices/{endpoint} shows the device."
+    if isinstance(error, NotRegistered):
+        return Conflict("device_offline", str(error), "Wait until it registers; GET /v1/devices shows it.", "endpoint")
+    if error.status in {502, 504}:
+        return Upstream(error.status, error.slug.replace("-", "_"), str(error), remedy[:1].upper() + remedy[1:])
+    return Invalid(error.slug.replace("-", "_"), str(error), remedy[:1].upper() + remedy[1:])
 
 
 _BY_CODE: dict[str, type[AppError]] = {

@@ -2,8 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import version as installed_version
 
 import structlog
@@ -12,7 +12,20 @@ from fastapi.responses import RedirectResponse, Response
 from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
-from app.api import artifacts, boards, builders, builds, devices, events, health, models, problems, updates
+from app.api import (
+    artifacts,
+    boards,
+    builders,
+    builds,
+    credentials,
+    devices,
+    events,
+    health,
+    models,
+    problems,
+    resources,
+    updates,
+)
 from app.api.idempotency import KeyedRoute
 from app.api.middleware import BodyLimit, RequestId
 from app.contract.binding import CONTRACT, Handlers, bind, load_contract
@@ -24,30 +37,40 @@ from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
 from app.services.container import Services
+from app.services.credentials import CredentialService, StoredSecurity
 from app.services.devices import DeviceService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
 from app.services.packages import UpdatePackages
+from app.services.resources import ResourceService
 from app.services.update_job import UpdateJob
 from app.services.updates import UpdateService
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.logs import LogStore
-from lwm2m.bridge import EmbeddedBridge
+from lwm2m.bridge import EMBEDDED, make_bridge
+from lwm2m.coap import Listener
 from lwm2m.leshan import leshan_app
+from lwm2m.objects import STANDARD, ObjectRegistry
+from lwm2m.objects.ddf import load_objects
+from lwm2m.observations import Observation
+from lwm2m.peers import DTLS, TCP
+from lwm2m.security import load_master_key
 from lwm2m.server import Lwm2mServer
 from zoo.predict import Predictor
 
 _log = structlog.get_logger(__name__)
+
+_MODULES = (artifacts, boards, builders, builds, credentials, devices, events, health, models, resources, updates)
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The server. Raises ContractError when the handlers and openapi.yaml disagree."""
     contract = load_contract()
     handlers = Handlers()
-    for module in (artifacts, boards, builders, builds, devices, events, health, models, updates):
+    for module in _MODULES:
         handlers.include(module.handlers)
 
     app: FastAPI = FastAPIOffline(
@@ -86,13 +109,28 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
     device_service = DeviceService(database)
     packages = UpdatePackages(database, blobs)
+    models = await run_in_threadpool(_models, settings)
+    security = await run_in_threadpool(_security, settings, database)
+    restored = await run_in_threadpool(device_service.registrations)
+    embedded = settings.lwm2m_bridge == EMBEDDED
+
+    def observations_changed(endpoint: str, observations: Sequence[Observation]) -> None:
+        keeper.observations_changed(endpoint, observations)
+
     server = Lwm2mServer(
         host=settings.lwm2m_host,
         port=settings.lwm2m_port,
         packages=packages,
-        restored=await run_in_threadpool(device_service.registrations),
+        restored=restored if embedded else (),
+        restored_observations=await run_in_threadpool(device_service.observations) if embedded else (),
+        observations_changed=observations_changed,
+        security=security,
+        listeners=_listeners(settings),
+        models=models,
+        oscore_folder=settings.data_dir / "oscore",
     )
-    bridge = EmbeddedBridge(server)
+    bridge = make_bridge(settings.lwm2m_bridge, server, restored)
+    keeper = RegistrationKeeper(bridge, device_service)
     jobs = DbosEngine(settings)
     model_service = ModelService(database, blobs, Predictor(), settings)
     builder_service = BuilderService(runner, engine)
@@ -111,6 +149,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         builders=builder_service,
         builds=build_service,
         devices=device_service,
+        credentials=CredentialService(security),
+        resources=ResourceService(bridge, keeper.settled),
         updates=update_service,
         events=EventService(database),
         health=HealthService(
@@ -122,10 +162,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ),
     )
     app.state.services = services
-    app.mount("/api", leshan_app(server))
+    app.mount(
+        "/api",
+        leshan_app(
+            server,
+            security=security if settings.leshan_security else None,
+            models=models,
+            host=settings.lwm2m_public_host or settings.lwm2m_host,
+        ),
+    )
     await run_in_threadpool(model_service.seed_catalog)
-    async with server:
-        keeper = asyncio.create_task(RegistrationKeeper(bridge, device_service).run())
+    async with server, bridge, keeper:
         build_job = BuildJob(database, blobs, logs, runner, key, settings)
         update_job = UpdateJob(
             database,
@@ -147,7 +194,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             services.stopping.set()
             update_job.stop()
             await run_in_threadpool(jobs.close, settings.shutdown_seconds)
-            keeper.cancel()
-            with suppress(asyncio.CancelledError):
-                await keeper
     database.close()
+
+
+def _security(settings: Settings, database: Database) -> StoredSecurity:
+    keys = settings.data_dir / "keys"
+    keys.mkdir(parents=True, exist_ok=True)
+    return StoredSecurity(database, load_master_key(keys / "master.key"))
+
+
+def _models(settings: Settings) -> ObjectRegistry:
+    return STANDARD.extended(load_objects(settings.lwm2m_models)) if settings.lwm2m_models else STANDARD
+
+
+def _listeners(settings: Settings) -> list[Listener]:
+    ports = {DTLS: settings.lwm2m_dtls_port, TCP: settings.lwm2m_tcp_port}
+    return [Listener(scheme, settings.lwm2m_host, port) for scheme, port in ports.items() if port is not None]

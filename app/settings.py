@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -20,6 +20,17 @@ class Settings(BaseSettings):
     )
     lwm2m_host: str = "127.0.0.1"
     lwm2m_port: int = Field(default=5683, ge=0, le=65535)
+    lwm2m_dtls_port: int | None = Field(default=5684, ge=0, le=65535, description="DTLS; empty: none")
+    lwm2m_tcp_port: int | None = Field(default=None, ge=0, le=65535, description="CoAP over TCP; empty: none")
+    lwm2m_bridge: str = Field(
+        default="embedded",
+        validation_alias=AliasChoices("lwm2m_bridge", "TINYMLAAS_LWM2M_BRIDGE", "LWM2M_BRIDGE"),
+        description="`embedded`, or the address of a Leshan server's REST API",
+    )
+    lwm2m_models: Path | None = Field(default=None, description="Folder of OMA object XML files, beside those known")
+    leshan_security: bool = Field(
+        default=False, description="Serve Leshan's /api/security, which shows devices' keys to whoever asks"
+    )
     lwm2m_public_host: str | None = Field(default=None, description="How devices reach the LwM2M server")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_model_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)

@@ -82,6 +82,16 @@ class ApiClient:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         return _parse(self._send("POST", path, content=text, headers=headers, timeout=timeout), model)
 
+    def put(self, path: str, model: type[Body], body: BaseModel | None = None) -> Answer[Body]:
+        """Set something."""
+        text = body.model_dump_json(exclude_none=True) if body is not None else None
+        headers = {"Content-Type": "application/json"} if text is not None else None
+        return _parse(self._send("PUT", path, content=text, headers=headers), model)
+
+    def delete(self, path: str) -> None:
+        """Take something away."""
+        self._send("DELETE", path)
+
     def upload(self, path: str, model: type[Body], file: IO[bytes], size: int, advance: Advance) -> Answer[Body]:
         """Send a file as the body, counting."""
 

@@ -26,10 +26,11 @@ def events(
     with session.client() as client:
         begin = str(since) if since is not None else None
         for event in follow_events(session, client, subject=subject, since=begin, until_now=until_now):
-            _show(session.output, event)
+            show_event(session.output, event)
 
 
-def _show(output: Output, received: ServerEvent) -> None:
+def show_event(output: Output, received: ServerEvent) -> None:
+    """One event as a line, or as JSON."""
     try:
         raw: object = json.loads(received.data)
         event = Event.model_validate(raw)

@@ -6,14 +6,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli import artifacts, boards, builders, builds, demo, devices, events, models, serving, updates
+from app.cli import artifacts, boards, builders, builds, demo, devices, events, models, resources, serving, updates
 from app.cli.client import checked_url
 from app.cli.errors import EXIT_CODES, CliError, ExitCode
 from app.cli.session import DEFAULT_SERVER, session_of
 
 _FLAGS = ("--json",)
 _VALUED = ("--server",)
-_VERBATIM = "edge"  # what follows belongs to the agent, which has a --server of its own
+_VERBATIM = ("edge", "simulate")  # what follows belongs to programs that have a --server of their own
 
 
 def hoisted(arguments: list[str]) -> list[str]:
@@ -22,7 +22,7 @@ def hoisted(arguments: list[str]) -> list[str]:
     rest: list[str] = []
     words = iter(arguments)
     for word in words:
-        if word == "--" or (word == _VERBATIM and not any(not item.startswith("-") for item in rest)):
+        if word == "--" or (word in _VERBATIM and not any(not item.startswith("-") for item in rest)):
             rest += [word, *words]
         elif word in _FLAGS or word.startswith(tuple(f"{name}=" for name in _VALUED)):
             front.append(word)
@@ -66,11 +66,13 @@ app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
+resources.add_to(devices.commands)
 app.add_typer(devices.commands, name="devices")
 app.add_typer(updates.commands, name="updates")
 app.command()(events.events)
 app.command()(serving.serve)
 app.add_typer(serving.edge, name="edge")
+app.command(context_settings=serving.VERBATIM)(serving.simulate)
 app.command()(demo.demo)
 
 

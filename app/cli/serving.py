@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from app.cli.errors import Misused
 
+VERBATIM = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+
 edge = typer.Typer(no_args_is_help=True, help="The agent beside a board.")
 
 
@@ -42,10 +44,17 @@ def serve(
     run(settings)
 
 
-@edge.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []})
+@edge.command(context_settings=VERBATIM)
 def run(context: typer.Context) -> None:
     """Run the agent for one board until Ctrl-C; `tinymlaas edge run --help` shows its own options."""
     from edge.agent import main
+
+    raise typer.Exit(main(context.args))
+
+
+def simulate(context: typer.Context) -> None:
+    """Simulate many LwM2M devices, with faults when wanted; `tinymlaas simulate --help` shows its own options."""
+    from lwm2m.simulator import main
 
     raise typer.Exit(main(context.args))
 

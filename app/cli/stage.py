@@ -87,6 +87,7 @@ class Stage:
             "TINYMLAAS_PORT": str(http.number),
             "TINYMLAAS_LWM2M_HOST": "127.0.0.1",
             "TINYMLAAS_LWM2M_PORT": str(lwm2m.number),
+            "TINYMLAAS_LWM2M_DTLS_PORT": "0",
         }
         http.release()
         lwm2m.release()

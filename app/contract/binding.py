@@ -109,7 +109,8 @@ def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIR
     keyed_router = APIRouter(route_class=keyed)
     for operation in found:
         (keyed_router if operation.idempotent_by_key else router).add_api_route(
-            operation.path,
+            # An LwM2M path has slashes of its own; FastAPI has to be told.
+            operation.path.replace("{path}", "{path:path}"),
             handlers[operation.id],
             methods=[operation.method],
             operation_id=operation.id,

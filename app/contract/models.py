@@ -284,6 +284,74 @@ class DevicePage(BaseModel):
     next_cursor: str | None
 
 
+class ResourceValue(BaseModel):
+    path: Annotated[str, Field(examples=["/3/0/3"])]
+    name: Annotated[str | None, Field(description="From the object's model")]
+    type: Literal[
+        "string", "integer", "unsigned_integer", "float", "boolean", "opaque", "time", "objlnk", "corelink", "none"
+    ]
+    value: Annotated[
+        Any,
+        Field(
+            description="Numbers as JSON numbers, opaque as lower-case hex, time as seconds since 1970, object links as `3:0`"
+        ),
+    ]
+
+
+class ResourceValues(BaseModel):
+    endpoint: str
+    values: list[ResourceValue]
+
+
+class ResourceWrite(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    value: Annotated[Any, Field(description="As ResourceValue has it")]
+    type: Annotated[
+        Literal["string", "integer", "unsigned_integer", "float", "boolean", "opaque", "time", "objlnk", "corelink"]
+        | None,
+        Field(description="Needed for resources of objects that are not known"),
+    ] = None
+
+
+class ResourceExecution(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    arguments: Annotated[str, Field(description="As LwM2M writes them: `0='x',1`", max_length=1024)] = ""
+
+
+class ResourceWritten(BaseModel):
+    endpoint: str
+    path: str
+
+
+class CredentialsRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    identity: Annotated[
+        str | None, Field(description="Without it the endpoint name", max_length=128, min_length=1, pattern="^[!-~]+$")
+    ] = None
+    key: Annotated[
+        str | None, Field(description="Hex; without it the server makes one", pattern="^([0-9a-fA-F]{2}){8,64}$")
+    ] = None
+
+
+class DeviceCredentials(BaseModel):
+    endpoint: str
+    identity: str
+    created_at: AwareDatetime
+
+
+class IssuedCredentials(BaseModel):
+    endpoint: str
+    identity: str
+    key: Annotated[str, Field(description="Hex; shown this once, kept encrypted")]
+    created_at: AwareDatetime
+
+
 class UpdateRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",

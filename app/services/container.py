@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
+from app.services.credentials import CredentialService
 from app.services.devices import DeviceService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
+from app.services.resources import ResourceService
 from app.services.updates import UpdateService
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
@@ -25,6 +27,8 @@ class Services:
     builders: BuilderService
     builds: BuildService
     devices: DeviceService
+    credentials: CredentialService
+    resources: ResourceService
     updates: UpdateService
     events: EventService
     health: HealthService

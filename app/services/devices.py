@@ -1,5 +1,6 @@
 """Devices: what registered, what it reported, what it was proven to run."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,13 +8,16 @@ from sqlmodel import Session
 
 from app.contract import models as api
 from app.errors import NotFound
+from app.services.resources import as_value
 from app.storage import builds as build_rows
 from app.storage import devices as rows
 from app.storage import events
 from app.storage.database import Database
 from app.storage.pages import Page
 from app.storage.tables import DeviceRow, EventRow, now
-from lwm2m.events import Deregistered, Event, Registered, Updated
+from lwm2m.events import Deregistered, Event, Notification, Registered, Updated
+from lwm2m.nodes import flatten
+from lwm2m.observations import Observation
 from lwm2m.registration import Registration
 
 # A device renews shortly before its lifetime ends; a lost datagram must not make it look offline.
@@ -34,6 +38,8 @@ class DeviceService:
             self._renewed(event.registration)
         elif isinstance(event, Deregistered):
             self._ended(event)
+        elif isinstance(event, Notification):
+            self._noticed(event)
 
     def _registered(self, registration: Registration) -> None:
         with self._database.write() as transaction:
@@ -50,6 +56,12 @@ class DeviceService:
             if row is not None:
                 _note(row, registration)
                 transaction.session.add(row)
+
+    def _noticed(self, event: Notification) -> None:
+        values = [as_value(leaf).model_dump() for leaf in flatten(event.path, event.node)]
+        with self._database.write() as transaction:
+            data = {"path": str(event.path), "values": values}
+            events.append(transaction.session, "device.notification", _subject(event.endpoint), data)
 
     def _ended(self, event: Deregistered) -> None:
         with self._database.write() as transaction:
@@ -92,6 +104,19 @@ class DeviceService:
                 for row in rows.registered(session)
                 if row.registration is not None and row.expires_at is not None and row.expires_at > moment
             ]
+
+    def observations(self) -> list[Observation]:
+        """What was observed when the server stopped."""
+        with self._database.read() as session:
+            return [Observation.from_json(data) for row in rows.registered(session) for data in row.observations or ()]
+
+    def observed(self, endpoint: str, observations: Sequence[Observation]) -> None:
+        """Write down what is observed on a device now."""
+        with self._database.write() as transaction:
+            row = rows.by_endpoint(transaction.session, endpoint)
+            if row is not None:
+                row.observations = [observation.to_json() for observation in observations]
+                transaction.session.add(row)
 
     def device(self, session: Session, endpoint: str) -> DeviceRow:
         """One device, or NotFound."""

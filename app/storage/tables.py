@@ -141,12 +141,23 @@ class DeviceRow(SQLModel, table=True):
     __tablename__ = "device"
     endpoint: str = Field(primary_key=True, max_length=255)
     registration: dict[str, Any] | None = _json(nullable=True)
+    observations: list[dict[str, Any]] | None = _json(nullable=True)
     expires_at: datetime | None = _moment(nullable=True)
     board: str | None = Field(default=None, max_length=63)
     firmware_version: str | None = Field(default=None, max_length=64)
     artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
     first_seen_at: datetime = _moment()
     last_seen_at: datetime = _moment()
+
+
+class CredentialRow(SQLModel, table=True):
+    """A device's key: `claim` is its identity, `sealed` the encrypted rest in hex."""
+
+    __tablename__ = "device_credential"
+    endpoint: str = Field(primary_key=True, max_length=255)
+    claim: str = Field(unique=True, max_length=140)
+    sealed: str = Field(max_length=2000)
+    created_at: datetime = _moment()
 
 
 class UpdateRow(SQLModel, table=True):
