@@ -13,6 +13,8 @@ from docker.types import LogConfig, Mount, Ulimit
 from builders.runner import MEBIBYTE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from builders.runner import Limits
 
 LABEL_SERVER = "tinymlaas.server"
@@ -51,7 +53,7 @@ def output_capacity(limits: Limits) -> int:
     return limits.output_bytes + _PAGE * (limits.output_files + _SLACK_FILES) + _SLACK_BYTES
 
 
-def input_capacity(files: dict[str, bytes]) -> int:
+def input_capacity(files: Mapping[str, bytes]) -> int:
     """The size of the /in volume."""
     return sum(len(content) + _PAGE for content in files.values()) + _SLACK_BYTES
 

@@ -157,6 +157,42 @@ class ModelSlot:
     arena_bytes: int
 
 
+class Basis(StrEnum):
+    """Where a performance figure comes from."""
+
+    ESTIMATED = "estimated"
+    MEASURED = "measured"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one inference costs, as far as the builder knows it."""
+
+    seconds: float | None = None
+    cycles: float | None = None
+    instructions: float | None = None
+    macs: float | None = None
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """One layer's share of the cost."""
+
+    name: str
+    operator: str
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class Performance:
+    """The cost of an inference in total and per layer; `details` are the builder's own figures by name."""
+
+    basis: Basis
+    total: Cost
+    layers: tuple[LayerCost, ...]
+    details: Mapping[str, float]
+
+
 @dataclass(frozen=True)
 class Success:
     """A result.json that says `succeeded`."""
@@ -167,6 +203,7 @@ class Success:
     operators: tuple[Operator, ...]
     toolchain: Mapping[str, str]
     model_slot: ModelSlot | None
+    performance: Performance | None = None
 
 
 @dataclass(frozen=True)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from builders.contract.documents import (
+    Basis,
     BuiltImage,
+    Cost,
     Failure,
     FirmwareVersion,
     ImageKind,
+    LayerCost,
     Memory,
     ModelSlot,
     Operator,
+    Performance,
     Result,
     Section,
     Success,
 )
 from builders.contract.schema import REMEDY, load, validate
 from builders.errors import BadResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RESULT_FILE = "result.json"
 RESULT_MAX_BYTES = 262_144
@@ -58,4 +67,20 @@ def parse_result(data: bytes) -> Result:
         operators=tuple(Operator(o["name"], o["count"]) for o in document["operators"]),
         toolchain=document["toolchain"],
         model_slot=None if slot is None else ModelSlot(slot["abi"], slot["size"], slot["arena_bytes"]),
+        performance=_performance(document.get("performance")),
     )
+
+
+def _performance(document: Mapping[str, Any] | None) -> Performance | None:
+    if document is None:
+        return None
+    return Performance(
+        basis=Basis(document["basis"]),
+        total=_cost(document),
+        layers=tuple(LayerCost(layer["name"], layer["operator"], _cost(layer)) for layer in document.get("layers", ())),
+        details=document.get("details", {}),
+    )
+
+
+def _cost(document: Mapping[str, Any]) -> Cost:
+    return Cost(*(document.get(name) for name in ("seconds", "cycles", "instructions", "macs")))

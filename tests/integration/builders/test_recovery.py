@@ -39,7 +39,7 @@ def killed_server(docker_bench: Bench, tmp_path: Path) -> Callable[..., str]:
             from builders.docker_runner import DockerRunner
             from builders.engine import connect
             from builders.runner import BuildInput, Limits
-            DockerRunner(connect(), server_id={docker_bench.runner._server_id!r}).run(
+            DockerRunner(connect(), server_id={docker_bench.runner.server_id!r}).run(
                 job_id="job", image_id={docker_bench.image_id!r}, build_input={work!r}, limits={limits!r},
                 on_log=lambda line: print(line, flush=True), cancelled=lambda: False,
             )
@@ -61,7 +61,7 @@ def killed_server(docker_bench: Bench, tmp_path: Path) -> Callable[..., str]:
 
 
 def labelled(engine: docker.DockerClient, bench: Bench) -> list[Any]:
-    label = f"{sandbox.LABEL_SERVER}={bench.runner._server_id}"
+    label = f"{sandbox.LABEL_SERVER}={bench.runner.server_id}"
     return engine.containers.list(all=True, filters={"label": label})
 
 
