@@ -2,6 +2,7 @@
 
 # ruff: noqa: ASYNC109 - a deadline is part of a device operation: retransmissions are planned by it
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from dataclasses import replace
 from lwm2m.answers import Response, composite_response, content_response
 from lwm2m.codecs import ContentFormat
 from lwm2m.codecs.composite import encode_paths
-from lwm2m.errors import BadRequest, CodecError, NotRegistered
+from lwm2m.errors import BadRequest, CodecError, Lwm2mError, NotRegistered
 from lwm2m.events import CompositeNotification, Events, Notification
 from lwm2m.line import Line
 from lwm2m.messages import Code, Method, Reply, Request, is_success
@@ -33,6 +34,8 @@ class Observing:
         self._events = events
         self._tell_change = changed or _tell_nobody
         self._observations = ObservationTable()
+        self._unconfirmed: set[str] = set()  # devices whose observations come from an earlier process
+        self._confirming: set[asyncio.Task[None]] = set()
 
     async def observe(
         self,
@@ -96,6 +99,7 @@ class Observing:
 
     def forget(self, endpoint: str) -> None:
         """Drop the observations of a device without asking it."""
+        self._unconfirmed.discard(endpoint)
         gone = self._observations.clear(endpoint)
         for each in gone:
             each.watch.forget()
@@ -110,8 +114,34 @@ class Observing:
             watch = self._line.coap.resume(registration.address, request, observation.token, REST_TIMEOUT, listener)
             self._keep(Watched(observation, watch))
 
+    def restore_observations(self, registration: Registration, observations: Iterable[Observation]) -> None:
+        """`resume` after a restart, and observe anew at the device's next contact.
+
+        A device that spoke while nobody listened may have dropped what it could not deliver.
+        """
+        self.resume(registration, observations)
+        self._unconfirmed.add(registration.endpoint)
+
+    def confirm(self, endpoint: str) -> None:
+        """A device made contact: have it confirm what is left from an earlier process."""
+        if endpoint in self._unconfirmed:
+            self._unconfirmed.discard(endpoint)
+            task = asyncio.create_task(self._observe_anew(endpoint), name="LwM2M observe anew")
+            self._confirming.add(task)
+            task.add_done_callback(self._confirming.discard)
+
+    async def _observe_anew(self, endpoint: str) -> None:
+        for observation in self._observations.of(endpoint):
+            try:
+                await self._start(observation, DEFAULT_TIMEOUT, wait=False)
+            except Lwm2mError as error:
+                # The old observation stands, for what it is worth; the next restart or registration decides.
+                _log.warning("observation not confirmed: endpoint=%r error=%s", endpoint, error)
+
     def suspend(self) -> list[Observation]:
-        """Hear nothing any more; what was observed, for `resume`."""
+        """Hear nothing any more; what was observed, for `restore_observations`."""
+        for task in self._confirming:
+            task.cancel()
         observations = self.observations()
         for endpoint in self._observations.endpoints():
             for each in self._observations.clear(endpoint):

@@ -185,7 +185,7 @@ class Lwm2mServer(Downlink):
             registration = self._registrations.by_endpoint(observation.endpoint)
             # Connections ended with the process that held them, and with them what was observed.
             if registration is not None and registration.id == observation.registration_id and registration.is_udp:
-                self.resume(registration, (observation,))
+                self.restore_observations(registration, (observation,))
         self._restored_observations = []
 
     async def _answer(self, peer: str, request: Request) -> Reply:
@@ -295,6 +295,7 @@ class Lwm2mServer(Downlink):
             self._queue_mode.contact(registration.endpoint)
         else:
             self._queue_mode.leave(registration.endpoint)
+        self.confirm(registration.endpoint)
 
     def _heard_from(self, peer: str) -> Registration | None:
         registration = self._registrations.by_address(peer)

@@ -207,8 +207,11 @@ class Lwm2mClient:
         self._connection = await Connection.open(self._site, bind, self._account, self._settings.awake_seconds)
 
     async def _reopen(self, port: int) -> None:
-        await self._open_connection.close()
+        before = self._open_connection
+        if port != 0:
+            await before.close()  # the new socket takes its place
         await self._open(port)
+        await before.close()
 
     def _set_lifetime(self, seconds: int) -> None:
         self._lifetime = seconds

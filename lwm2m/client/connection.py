@@ -115,6 +115,7 @@ class Connection:
 
     def __init__(self, account: ServerAccount, context: Any, sleep: Sleep, secure: CoapsClient | None) -> None:
         self._account = account
+        self._closed = False
         self.context = context
         self.sleep = sleep
         self.secure = secure
@@ -179,7 +180,10 @@ class Connection:
         return self.secure is not None and not self.secure.connected
 
     async def close(self) -> None:
-        """Free the sockets."""
+        """Free the sockets, once."""
+        if self._closed:
+            return
+        self._closed = True
         # A request that was given up just now is let go of in a callback; aiocoap's shutdown trips over it before that.
         await asyncio.sleep(0)
         await self.context.shutdown()

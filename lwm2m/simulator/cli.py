@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from lwm2m.client.connection import Psk
 from lwm2m.errors import Lwm2mError
 from lwm2m.simulator.device import Profile
 from lwm2m.simulator.faults import Fault
@@ -46,7 +45,7 @@ async def _run(arguments: argparse.Namespace) -> int:
         prefix=arguments.prefix,
         rate=arguments.rate,
         profile=Profile(version=arguments.version, telemetry_seconds=arguments.telemetry),
-        psk=arguments.psk,
+        key=arguments.key,
         bind="::" if arguments.server.partition("://")[2].startswith("[") else arguments.bind,
     )
     complete = False
@@ -97,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, default=200.0, help="devices that start in a second")
     parser.add_argument("--version", default="1.0.0", help="firmware version before any update")
     parser.add_argument("--telemetry", type=float, metavar="SECONDS", help="change, notify and Send a value so often")
-    parser.add_argument("--psk", type=_psk, metavar="IDENTITY:HEX", help="one key for all, for coaps://")
+    parser.add_argument(
+        "--key", type=_key, metavar="HEX", help="for coaps://: the key of all; identities are endpoints"
+    )
     parser.add_argument("--bind", default="127.0.0.1", help="local address; use 0.0.0.0 for a server elsewhere")
     parser.add_argument("--seconds", type=float, help="end after so long; otherwise at Ctrl-C")
     parser.add_argument("--every", type=float, default=2.0, help="seconds between two lines of progress")
@@ -113,15 +114,14 @@ def _fault(text: str) -> Fault:
         raise argparse.ArgumentTypeError(f"{text!r} is no fault: choose from {', '.join(Fault)}") from None
 
 
-def _psk(text: str) -> Psk:
-    identity, _, digits = text.rpartition(":")
+def _key(text: str) -> bytes:
     try:
-        key = bytes.fromhex(digits)
+        key = bytes.fromhex(text)
     except ValueError:
         key = b""
-    if not identity or not key:
-        raise argparse.ArgumentTypeError("write the key as IDENTITY:HEX")
-    return Psk(identity, key)
+    if not key:
+        raise argparse.ArgumentTypeError("write the key as hexadecimal digits")
+    return key
 
 
 def _count(text: str) -> int:

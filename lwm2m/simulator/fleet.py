@@ -41,7 +41,7 @@ class Simulator:
 
     A share of the devices has one of the faults each; which one, and everything random, follows from the seed.
     `queue` puts them in queue mode: awake for so many seconds after each message. `rate` is how many start in a second.
-    `psk` makes the key of an endpoint, for a coaps:// server.
+    `key` is every device's key for a coaps:// server; its identity is its endpoint.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Simulator:
         prefix: str = "sim",
         rate: float = 200.0,
         profile: Profile | None = None,
-        psk: Psk | None = None,
+        key: bytes | None = None,
         bind: str = "127.0.0.1",
     ) -> None:
         self._rate = rate
@@ -67,7 +67,9 @@ class Simulator:
         for number in range(count):
             chance = random.Random(f"{seed}:{number}")  # noqa: S311 - repeatable on purpose
             fault = chance.choice(faults) if faults and chance.random() < share else None
-            settings = Settings(server, f"{prefix}-{number:05d}", lifetime, bind, psk=psk, awake_seconds=queue)
+            endpoint = f"{prefix}-{number:05d}"
+            psk = Psk(endpoint, key) if key is not None else None
+            settings = Settings(server, endpoint, lifetime, bind, psk=psk, awake_seconds=queue)
             self.devices.append(SimulatedDevice(settings, profile or Profile(), fault, f"{seed}:{number}:device"))
 
     async def __aenter__(self) -> Self:

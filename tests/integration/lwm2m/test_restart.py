@@ -101,9 +101,35 @@ async def test_registrations_and_observations_come_back_after_kill_9(start: Any,
     assert "value=2" in (await server.tells("Notification"))["node"]
     device.notify("/", values(r5=1)(None))
     assert list((await server.tells("CompositeNotification"))["nodes"]) == ["/5/0/5"]
-    assert len(device.requests) == asked  # the device was not asked again: it never noticed
+    assert len(device.requests) == asked  # the device was not asked: it never noticed
     assert (await device.send(Code.POST, location)).code == Code.CHANGED
     await server.tells("Updated")
+    async with asyncio.timeout(5):
+        while len(device.requests) < asked + 2:  # noqa: ASYNC110 - the device has no event for it
+            await asyncio.sleep(0.02)
+    device.notify("/5/0/3", number(3)(None))
+    assert "value=3" in (await server.tells("Notification"))["node"]
+    await server.kill()
+
+
+async def test_a_device_that_dropped_its_observations_while_nobody_listened_is_observed_again_at_its_update(
+    ended: Any,
+) -> None:
+    async with ended.restart() as server:
+        before = server.observations("dev1")[0]
+        ended.observers.clear()
+        assert (await ended.send(Code.POST, ended.location)).code == Code.CHANGED
+        async with asyncio.timeout(5):
+            await ended.observed_again.wait()
+        await server.read("dev1", STATE)  # in turn, so that the answer before has been taken in
+        after = server.observations("dev1")[0]
+        assert (after.paths, after.registration_id) == (before.paths, before.registration_id)
+        assert ended.stored.observations["dev1"] == (after,)
+        assert await first_value(server, ended, 1) == 1
+        asked = len(ended.requests)
+        await ended.send(Code.POST, ended.location)
+        await server.read("dev1", STATE)
+        assert len(ended.requests) == asked + 1  # once is enough
 
 
 class Stored:
@@ -139,7 +165,14 @@ async def ended(new_device: Any) -> Any:
             observations_changed=stored.changed,
         )
 
-    device.restart, device.stored = restart, stored
+    device.restart, device.stored, device.observed_again = restart, stored, asyncio.Event()
+
+    def answer(request: aiocoap.Message) -> aiocoap.Message:
+        if request.opt.observe == 0:
+            device.observed_again.set()
+        return number(0)(request)
+
+    device.answers["GET", "/5/0/3"] = answer
     return device
 
 
