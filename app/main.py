@@ -56,7 +56,8 @@ from lwm2m.leshan import leshan_app
 from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.objects.ddf import load_objects
 from lwm2m.observations import Observation
-from lwm2m.peers import DTLS, TCP
+from lwm2m.peers import DTLS, TCP, UDP, is_dtls
+from lwm2m.registration import Registration
 from lwm2m.security import load_master_key
 from lwm2m.server import Lwm2mServer
 from zoo.predict import Predictor
@@ -137,9 +138,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     update_service = UpdateService(database, build_service, device_service, jobs)
 
-    def lwm2m_address() -> str | None:
+    def lwm2m_address(scheme: str) -> str | None:
         host = settings.lwm2m_public_host or settings.lwm2m_host
-        return f"coap://{host}:{server.port}" if server.port else None
+        return f"{scheme}://{host}:{server.ports[scheme]}" if scheme in server.ports else None
+
+    def package_base(registration: Registration | None) -> str:
+        """Where a device fetches packages: by DTLS when it came by DTLS."""
+        return f"{lwm2m_address(DTLS if registration is not None and is_dtls(registration.address) else UDP)}/fw"
 
     services = Services(
         boot=secrets.token_hex(8),
@@ -181,13 +186,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             packages,
             asyncio.get_running_loop(),
             settings,
-            package_base=lambda: f"{lwm2m_address()}/fw",
+            package_base=package_base,
         )
         await run_in_threadpool(jobs.launch, build_job, update_job)
         await run_in_threadpool(build_service.resume)
         await run_in_threadpool(update_service.resume)
         await run_in_threadpool(build_service.reap, runner)
-        _log.info("server ready", lwm2m=lwm2m_address(), builders=engine, data_dir=str(settings.data_dir))
+        _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
             yield
         finally:

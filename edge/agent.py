@@ -18,7 +18,9 @@ from edge.qemu import QemuBoard
 from edge.store import ImageStore
 from edge.updater import Updater
 from lwm2m.client import Settings
+from lwm2m.client.connection import Psk
 from lwm2m.client.standard import MAX_LIFETIME, MIN_LIFETIME
+from lwm2m.errors import BadRequest
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             return 1
         try:
             asyncio.run(_serve(options))
-        except (BoardMissingError, JournalError) as error:
+        except (BoardMissingError, JournalError, BadRequest) as error:
             _log.error("cannot start: %s", error)
             return 1
     return 0
@@ -59,7 +61,9 @@ async def _serve(options: argparse.Namespace) -> None:
         flasher,
         options.public_key,
     )
-    settings = Settings(options.server, options.endpoint, options.lifetime, options.bind or _any_address())
+    psk = Psk(options.psk_identity or options.endpoint, options.psk_key_file) if options.psk_key_file else None
+    bind = options.bind or _any_address()
+    settings = Settings(options.server, options.endpoint, options.lifetime, bind, psk=psk)
     proxy = FlasherProxy(updater, flasher.board, flasher.slot_size, folder, options.endpoint)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -80,8 +84,8 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def _server(text: str) -> str:
-    if urlsplit(text).scheme != "coap" or not urlsplit(text).hostname:
-        raise argparse.ArgumentTypeError(f"{text!r} is not coap://host or coap://host:port")
+    if urlsplit(text).scheme not in {"coap", "coaps"} or not urlsplit(text).hostname:
+        raise argparse.ArgumentTypeError(f"{text!r} is not coap://host:port or coaps://host:port")
     return text
 
 
@@ -105,7 +109,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m edge",
         description="Stands for a microcontroller in an LwM2M network: verifies, flashes, boots and proves firmware.",
     )
-    parser.add_argument("--server", required=True, type=_server, help="LwM2M server, coap://host:port")
+    parser.add_argument(
+        "--server", required=True, type=_server, help="LwM2M server, coap://host:port or coaps://host:port"
+    )
     parser.add_argument("--endpoint", required=True, help="endpoint name to register under")
     parser.add_argument("--board", required=True, choices=sorted(BOARDS), help="the board behind this agent")
     parser.add_argument(
@@ -116,9 +122,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--lifetime", type=_lifetime, default=60, help="registration lifetime in seconds (default 60)")
     parser.add_argument("--bind", help="local address of the CoAP socket (default: any)")
+    parser.add_argument(
+        "--psk-key-file", type=_psk_key, help="file with the device's pre-shared key in hex, for a coaps:// server"
+    )
+    parser.add_argument("--psk-identity", help="identity of the pre-shared key (default: the endpoint name)")
     parser.add_argument("--boot-deadline", type=float, default=60.0, help="seconds for a board to report (default 60)")
     parser.add_argument("--verbose", action="store_true", help="log debug lines too")
     return parser
+
+
+def _psk_key(path: str) -> bytes:
+    """The key in a file: on the command line every user of the machine could read it."""
+    try:
+        key = bytes.fromhex(Path(path).read_text(encoding="ascii").strip())
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"{path} holds no key in hex: {error}") from error
+    if not key:
+        raise argparse.ArgumentTypeError(f"{path} is empty")
+    return key
 
 
 def _any_address() -> str:

@@ -36,6 +36,7 @@ class Readiness(BaseModel):
     ready: bool
     checks: Annotated[dict[str, str], Field(description="`ok`, or what is wrong, for each part")]
     lwm2m: Annotated[str | None, Field(description="The LwM2M server's address")]
+    lwm2m_secure: Annotated[str | None, Field(description="The same over DTLS")]
     builder_engine: Annotated[
         Literal["docker", "local"],
         Field(description="`local`: no Docker Engine answers and the shipped builder runs as a process"),

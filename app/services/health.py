@@ -18,7 +18,7 @@ class HealthService:
         version: str,
         database: Database,
         jobs: JobEngine,
-        lwm2m_address: Callable[[], str | None],
+        lwm2m_address: Callable[[str], str | None],
         engine: str,
     ) -> None:
         self.version = version
@@ -29,7 +29,7 @@ class HealthService:
 
     def readiness(self) -> api.Readiness:
         """`ok` or what is wrong, part by part."""
-        address = self._lwm2m_address()
+        address = self._lwm2m_address("coap")
         checks = {
             "database": self._check_database(),
             "jobs": self._jobs.healthy(),
@@ -39,6 +39,7 @@ class HealthService:
             ready=all(value == "ok" for value in checks.values()),
             checks=checks,
             lwm2m=address,
+            lwm2m_secure=self._lwm2m_address("coaps"),
             builder_engine="local" if self._engine == "local" else "docker",
         )
 

@@ -31,6 +31,7 @@ from lwm2m.firmware import FirmwareState
 from lwm2m.firmware_update import explain, step
 from lwm2m.nodes import Instance, Node, Resource
 from lwm2m.paths import Path
+from lwm2m.registration import Registration
 from lwm2m.update_record import (
     CancelRequested,
     Delivery,
@@ -80,7 +81,7 @@ class UpdateJob:
         packages: UpdatePackages,
         loop: asyncio.AbstractEventLoop,
         settings: Settings,
-        package_base: Callable[[], str],
+        package_base: Callable[[Registration | None], str],
     ) -> None:
         self.database = database
         self.blobs = blobs
@@ -147,10 +148,13 @@ class Conversation:
             settle=3.0,
             backoff=5.0,
         )
-        uri = f"{self._job.package_base()}/{row.token}"
+        registration = next(
+            (item for item in await self._job.bridge.registrations() if item.endpoint == row.endpoint), None
+        )
+        uri = f"{self._job.package_base(registration)}/{row.token}"
         update = new_update(row.expected_version, Delivery(row.delivery), at, package_uri=uri, timing=timing)
         await asyncio.to_thread(self._save, update, None)
-        if any(known.endpoint == row.endpoint for known in await self._job.bridge.registrations()):
+        if registration is not None:
             self._queue.put_nowait(Started(at))
         return update
 

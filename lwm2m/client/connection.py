@@ -2,17 +2,16 @@
 
 import asyncio
 import socket
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiocoap import Context, Message
 from aiocoap.numbers.codes import GET
-from aiocoap.transports.udp6 import MessageInterfaceUDP6
 
 from lwm2m.errors import BadRequest
 from lwm2m.transports.coaps import CoapsClient
+from lwm2m.transports.udp import GuardedUdp
 
 COAPS_PORT = 5684
 
@@ -69,7 +68,7 @@ class Sleep:
         return True
 
 
-class _SleepyUdp(MessageInterfaceUDP6):  # type: ignore[misc] # aiocoap ships no types
+class _SleepyUdp(GuardedUdp):
     sleep: Sleep
 
     @classmethod
@@ -92,10 +91,7 @@ class _SleepyUdp(MessageInterfaceUDP6):  # type: ignore[misc] # aiocoap ships no
 
     def datagram_msg_received(self, data: bytes, ancdata: Any, flags: int, address: Any) -> None:
         if self.sleep.hears():
-            # aiocoap refuses what is not CoAP, but lets two errors through: options that are no UTF-8, and an answer
-            # in the instant in which its request was given up.
-            with suppress(UnicodeDecodeError, asyncio.InvalidStateError):
-                super().datagram_msg_received(data, ancdata, flags, address)
+            super().datagram_msg_received(data, ancdata, flags, address)
 
 
 class _SleepyCoaps(CoapsClient):

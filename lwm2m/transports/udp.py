@@ -1,9 +1,11 @@
 """CoAP over UDP: aiocoap's udp6 transport."""
 
+import asyncio
 import errno
 import os
 import secrets
 import socket
+from contextlib import suppress
 from typing import Any, Self
 
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
@@ -15,6 +17,15 @@ from lwm2m.peers import UDP, Peer, from_sockaddr, to_sockaddr
 os.environ.setdefault("AIOCOAP_REUSE_PORT", "0")
 
 RECEIVE_BUFFER = 1 << 20  # bytes: the kernel's default overflows at a burst of 400 messages
+
+
+class GuardedUdp(MessageInterfaceUDP6):  # type: ignore[misc] # aiocoap ships no types
+    """aiocoap's interface, with two errors kept from the event loop that it lets through."""
+
+    def datagram_msg_received(self, data: bytes, ancdata: Any, flags: int, address: Any) -> None:
+        """Drop what cannot be: options that are no UTF-8, and an answer in the instant its request was given up."""
+        with suppress(UnicodeDecodeError, asyncio.InvalidStateError):
+            super().datagram_msg_received(data, ancdata, flags, address)
 
 
 class UdpTransport:
@@ -37,7 +48,7 @@ class UdpTransport:
         """
         _refuse_shared_port(host, port)
         await context._append_tokenmanaged_messagemanaged_transport(
-            lambda manager: MessageInterfaceUDP6.create_server_transport_endpoint(
+            lambda manager: GuardedUdp.create_server_transport_endpoint(
                 manager, log=context.log, loop=context.loop, bind=(host, port), multicast=[]
             )
         )

@@ -15,12 +15,20 @@ from tests.support.server import ServerProcess
 class EdgeProcess:
     """`python -m edge` for one server; it keeps its state folder across restarts."""
 
-    def __init__(self, server: ServerProcess, endpoint: str, state_dir: Path) -> None:
+    def __init__(
+        self,
+        server: ServerProcess,
+        endpoint: str,
+        state_dir: Path,
+        *,
+        address: str | None = None,
+        key: str | None = None,
+    ) -> None:
         self.endpoint = endpoint
         self.log = state_dir.parent / f"{state_dir.name}.log"
         self._arguments = [
             *(sys.executable, "-m", "edge"),
-            *("--server", f"coap://127.0.0.1:{server.lwm2m_port}"),
+            *("--server", address or f"coap://127.0.0.1:{server.lwm2m_port}"),
             *("--endpoint", endpoint),
             *("--board", "mps2-an386"),
             *("--public-key", str(server.data_dir / "keys" / "signing-public.pem")),
@@ -29,6 +37,10 @@ class EdgeProcess:
             *("--lifetime", "20"),
             *("--boot-deadline", "15"),
         ]
+        if key is not None:
+            key_file = state_dir.parent / f"{state_dir.name}.key"
+            key_file.write_text(key)
+            self._arguments += ["--psk-key-file", str(key_file)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -426,10 +426,20 @@ async def test_a_device_that_sends_garbage_for_a_while_is_updated_all_the_same(
     assert garbage == []
 
 
-async def test_a_device_that_sends_datagrams_of_garbage_stays_registered(server: Lwm2mServer, bare: Bare) -> None:
+async def test_a_device_that_sends_datagrams_of_garbage_stays_registered(
+    server: Lwm2mServer, bare: Bare, caplog: pytest.LogCaptureFixture
+) -> None:
     bare.send(Type.CON, Code.POST, b"r", uri_path=("rd",), uri_query=("ep=dev1",), payload=b"</3/0>")
     await bare.receive()
-    for junk in (b"", b"\x00", b"\xff" * 1200, b"\x40\x45\x00\x01\xff", b"\x48\x45\x00\x01short", b"\x70\x00\x00\x00"):
+    for junk in (
+        b"",
+        b"\x00",
+        b"\xff" * 1200,
+        b"\x40\x45\x00\x01\xff",
+        b"\x48\x45\x00\x01short",
+        b"\x70\x00\x00\x00",
+        b"\x40\x02\x00\x09\xb2\xff\xfe",
+    ):
         bare.transport.sendto(junk)
     bare.send(Type.NON, Code.CONTENT, b"unknown!", observe=1, payload=b"1")
     reading = asyncio.create_task(server.read("dev1", VERSION))
@@ -437,6 +447,7 @@ async def test_a_device_that_sends_datagrams_of_garbage_stays_registered(server:
         assert request.mtype in (Type.RST, Type.ACK)
     bare.send(Type.ACK, Code.CONTENT, request.token, request.mid, payload=b"1.0", content_format=0)
     assert (await reading).success
+    assert not [entry for entry in caplog.records if entry.exc_info]
 
 
 async def test_a_device_that_starts_object_5_in_state_1(device: Any, board: Board, driver: Driver) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import hashlib
 import ssl
 from collections.abc import AsyncIterator, Callable
 from ipaddress import ip_address
@@ -16,8 +17,9 @@ from cryptography.x509.oid import NameOID
 
 from lwm2m.bootstrap import BootstrapServer
 from lwm2m.bootstrap_store import BootstrapConfig, MemoryBootstrapStore
-from lwm2m.client import Lwm2mClient
+from lwm2m.client import ClientResource, Lwm2mClient, ObjectInstance
 from lwm2m.client.connection import Psk
+from lwm2m.client.intake import StoreSink
 from lwm2m.client.pull import PullError, pull
 from lwm2m.coap import Listener
 from lwm2m.errors import BadRequest
@@ -31,7 +33,7 @@ from lwm2m.simulator.package import HashStore
 from lwm2m.values import ResourceType
 
 KEY = bytes(range(16))
-PACKAGE = bytes(index * 7 % 251 for index in range(200_000))
+PACKAGE = bytes(index * 7 % 251 for index in range(1 << 20))
 
 
 class OnePackage:
@@ -139,13 +141,21 @@ async def test_over_dtls_a_device_registers_observes_takes_a_push_and_pulls(
     secure: Lwm2mServer, start: Any, world: Any
 ) -> None:
     uri = f"coaps://127.0.0.1:{secure.ports['coaps']}"
-    device = await start(uri, world.objects(), psk=Psk("dev-id", KEY))
+    store, pushed = HashStore(lambda _size: None), HashStore(lambda _size: None)
+
+    async def arrived(_size: int, _first: int | None) -> None:
+        world.written.append(pushed.sha256)
+
+    sink = StoreSink(pushed, lambda _first, _more: None, arrived, lambda: None)
+    slot = ObjectInstance(33001, 0, {0: ClientResource(ResourceType.OPAQUE, sink=sink)})
+    device = await start(uri, (*world.objects(), slot), psk=Psk("dev-id", KEY))
     assert secure.registration("dev").secure
     assert (await secure.observe("dev", Path.of(5, 0, 3))).success
-    store = HashStore(lambda _size: None)
+    sha256 = hashlib.sha256(PACKAGE).hexdigest()
+    assert (await secure.push("dev", Path.of(33001, 0, 0), PACKAGE)).success
+    assert world.written == [sha256]
     await pull(f"{uri}/fw/t", store, device.context)
-    assert store.complete
-    assert store.size == len(PACKAGE)
+    assert (store.complete, store.sha256) == (True, sha256)
     with pytest.raises(PullError) as caught:
         await pull(f"{uri}/fw/other", store, device.context)
     assert caught.value.result is UpdateResult.INVALID_URI

@@ -8,10 +8,12 @@ import sys
 
 import pytest
 
+from lwm2m.coap import Listener
 from lwm2m.errors import BadRequest
 from lwm2m.events import Deregistered, Reason, Sent
 from lwm2m.messages import Code
 from lwm2m.paths import Path
+from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
 from lwm2m.simulator import Fault, Simulator
 from lwm2m.simulator.device import Profile
@@ -84,6 +86,18 @@ async def test_a_slow_device_is_waited_for_and_a_late_one_only_as_long_as_the_de
         with pytest.raises(TimeoutError):
             await server.read("late-00000", Path.of(3, 0, 0), timeout=1)
         assert (await server.read("late-00000", Path.of(3, 0, 0), timeout=20)).success
+
+
+async def test_a_fleet_registers_over_dtls_with_a_key_for_each_endpoint() -> None:
+    key = bytes(range(16))
+    names = [f"sim-{number:05d}" for number in range(10)]
+    security = MemorySecurityStore({name: PskCredential(name, key) for name in names})
+    async with Lwm2mServer(port=0, security=security, listeners=[Listener("coaps", "127.0.0.1", 0)]) as server:
+        async with Simulator(f"coaps://127.0.0.1:{server.ports['coaps']}", 10, key=key) as simulator:
+            assert await simulator.all_registered(20)
+            assert all(each.secure for each in server.registrations())
+            assert (await server.read("sim-00003", Path.of(3, 0, 3))).success
+        assert server.registrations() == []
 
 
 async def test_more_devices_than_files_are_refused_with_advice() -> None:

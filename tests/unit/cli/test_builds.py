@@ -122,7 +122,7 @@ def test_a_cancellation_of_an_ended_build_is_refused(cli: Cli, server: FakeServe
 
 
 def test_the_shipped_builder_is_a_process_where_no_engine_answers(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
-    ready = {"ready": True, "checks": {}, "lwm2m": None, "builder_engine": "local"}
+    ready = {"ready": True, "checks": {}, "lwm2m": None, "lwm2m_secure": None, "builder_engine": "local"}
     server.on("GET /readyz", httpx.Response(200, json=ready))
     server.on("POST /v1/builders", httpx.Response(201, json=bodies.builder("local")))
     assert cli("builders", "register", "--shipped").exit_code == 0
