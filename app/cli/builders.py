@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from app.cli.client import SLOW_SECONDS, Answer, ApiClient, at
-from app.cli.errors import EndedBadly, Misused
+from app.cli.errors import EndedBadly, ExitCode, Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
-from app.cli.output import as_json, facts, short, table
+from app.cli.output import as_json, facts, short, state, table
 from app.cli.session import session_of
 from app.contract.models import Builder, BuilderRegistration, Readiness
 from builders.errors import BuilderError
@@ -68,6 +68,43 @@ def register(
             say("Building the shipped builder's image")
             answer = register_shipped(client, session.output.note if not session.output.json else _silence)
     session.output.answer(answer, _view)
+
+
+@commands.command()
+def check(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A builder image on this machine's engine.")],
+) -> None:
+    """Try every rule of the builder contract on an image, here and offline; no server is asked. Takes a minute."""
+    from builders.conformance import Check, check_image
+    from builders.engine import connect
+
+    output = session_of(context).output
+    try:
+        engine = connect()
+        try:
+            with output.spinner("Checking") as say:
+
+                def progress(made: Check) -> None:
+                    say(made.title)
+
+                report = check_image(engine, image, on_progress=progress, loosen=True)
+        finally:
+            engine.close()
+    except BuilderError as error:
+        raise EndedBadly(str(error), error.remedy) from error
+    if output.json:
+        output.raw(report.to_json())
+        raise typer.Exit(ExitCode.DONE if report.passed else ExitCode.ENDED_BADLY)
+    rows = [
+        (item.id, state(item.outcome), item.remedy or item.detail if item.outcome != "passed" else "")
+        for item in report.checks
+    ]
+    output.show(table(("RULE", "OUTCOME", "WHAT TO DO"), rows))
+    if not report.passed:
+        broken = ", ".join(item.id for item in report.failures)
+        raise EndedBadly(f"{image} breaks {len(report.failures)} rules: {broken}.", "The remedy of each stands above.")
+    output.note(f"{image} keeps every rule ({len(report.checks)} tried, {report.seconds:.0f} s).")
 
 
 def register_image(client: ApiClient, image: str) -> Answer[Builder]:
