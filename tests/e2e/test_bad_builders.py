@@ -110,7 +110,7 @@ def test_images_that_are_no_builders_cannot_be_registered(world: World, make_ima
 
 def test_parameters_and_boards_that_a_builder_does_not_know_are_refused_at_once(world: World) -> None:
     asked = {"model": "digits-cnn", "board": "mps2-an386"}
-    bad = world.api.post("/v1/builds", json={**asked, "parameters": {"optimize": "never"}})
+    bad = world.api.post("/v1/builds", json={**asked, "parameters": {"optimise": "never"}})
     assert (bad.status_code, bad.json()["slug"]) == (422, "bad_parameters")
     builder = world.api.get("/v1/builders").json()["items"][-1]["id"]
     other = world.api.post("/v1/builds", json={**asked, "board": "esp32", "builder_id": builder})

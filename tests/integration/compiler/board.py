@@ -1,9 +1,11 @@
-"""An emulated mps2-an386: boots a payload from its flash file and returns the report on the UART."""
+"""The emulated boards: each boots a payload from its flash and returns the report on the UART."""
 
 import re
 import struct
 import subprocess
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 FLASH_BYTES = 16 * 1024 * 1024
@@ -11,24 +13,39 @@ HEADER_BYTES = 0x200
 BOOT_SECONDS = 60
 
 
-def run_firmware(payload: bytes, folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Machine:
+    """A machine of QEMU: its reset vector, and its flash, which is the machine's memory file or else loaded memory."""
+
+    reset_vector: int
+    memory_file: bool = True
+    slot: int = 0
+
+
+MACHINES = {
+    "mps2-an385": Machine(0),
+    "mps2-an386": Machine(0),
+    "mps2-an500": Machine(0),
+    "mps2-an505": Machine(0x10000000),
+    # Its memory file would be 2 GiB of DDR: the payload is loaded into the code SRAM instead.
+    "mps3-an547": Machine(0, memory_file=False, slot=0x01000000),
+}
+
+
+def run_firmware(payload: bytes, folder: Path, board: str = "mps2-an386") -> list[str]:
     """The `@tml` lines up to `ready` or `fault`."""
-    flash = folder / "flash.bin"
-    with flash.open("wb") as stream:
-        stream.truncate(FLASH_BYTES)
-        stream.seek(HEADER_BYTES)
-        stream.write(payload)
+    machine = MACHINES[board]
     # The generic loader stands in for a boot ROM's alias. A file and not `data=`: the processor takes its stack pointer
     # and program counter at reset, before `data=` is written.
     alias = folder / "alias.bin"
     alias.write_bytes(payload[:8])
     uart = folder / "uart.txt"
+    uart.unlink(missing_ok=True)
     process = subprocess.Popen(
         [
             "qemu-system-arm",
-            *("-object", f"memory-backend-file,id=flash,size=16M,mem-path={flash},share=on"),
-            *("-M", "mps2-an386,memory-backend=flash"),
-            *("-device", f"loader,file={alias},addr=0x0,force-raw=on"),
+            *(_memory_file(payload, folder, board) if machine.memory_file else _loaded(payload, folder, board)),
+            *("-device", f"loader,file={alias},addr={machine.reset_vector:#x},force-raw=on"),
             *("-nographic", "-monitor", "none", "-serial", f"file:{uart}", "-icount", "shift=0", "-nic", "none"),
         ],
         stdin=subprocess.DEVNULL,
@@ -46,6 +63,22 @@ def run_firmware(payload: bytes, folder: Path) -> list[str]:
         process.kill()
         _, errors = process.communicate()
     raise AssertionError(f"the firmware did not report in {BOOT_SECONDS} s: {errors.decode()[-500:]}")
+
+
+def _memory_file(payload: bytes, folder: Path, board: str) -> Sequence[str]:
+    flash = folder / "flash.bin"
+    with flash.open("wb") as stream:
+        stream.truncate(FLASH_BYTES)
+        stream.seek(HEADER_BYTES)
+        stream.write(payload)
+    backend = f"memory-backend-file,id=flash,size=16M,mem-path={flash},share=on"
+    return ("-object", backend, "-M", f"{board},memory-backend=flash")
+
+
+def _loaded(payload: bytes, folder: Path, board: str) -> Sequence[str]:
+    image = folder / "payload.bin"
+    image.write_bytes(payload)
+    return ("-M", board, "-device", f"loader,file={image},addr={MACHINES[board].slot + HEADER_BYTES:#x},force-raw=on")
 
 
 def fields(line: str) -> dict[str, str]:

@@ -14,7 +14,8 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 IMAGE = ROOT / "builders" / "images" / "cortex-m"
-sys.path[:0] = [str(HERE), str(IMAGE)]
+# random_chains and tflite_writer are shared with the unit tests.
+sys.path[:0] = [str(HERE), str(ROOT / "tests" / "unit" / "compiler"), str(IMAGE)]
 
 Vectors = Sequence[tuple[Sequence[bytes], Sequence[bytes]]]
 

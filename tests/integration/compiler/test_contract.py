@@ -61,10 +61,10 @@ def test_two_builds_in_different_folders_give_the_same_bytes(run_builder: Run, f
     assert set(outputs[0]) == {"firmware.bin", "result.json"}
 
 
-def test_the_parameter_optimize_changes_the_size(run_builder: Run, folder: Path, out: Path) -> None:
+def test_the_parameter_optimise_changes_the_size(run_builder: Run, folder: Path, out: Path) -> None:
     sizes = []
-    for optimize in ("speed", "size"):
-        change(folder, "build.json", "parameters", {"optimize": optimize})
+    for optimise in ("balanced", "size"):
+        change(folder, "build.json", "parameters", {"optimise": optimise})
         assert run_builder("--in", folder, "--out", out).returncode == 0
         sizes.append((out / "firmware.bin").stat().st_size)
     assert sizes[1] < sizes[0]
@@ -76,7 +76,8 @@ def test_the_parameter_optimize_changes_the_size(run_builder: Run, folder: Path,
         ("build.json", "contract", 2, "bad_request"),
         ("build.json", "board", "../../etc/passwd", "unsupported_board"),
         ("build.json", "parameters", {"shell": "rm"}, "bad_request"),
-        ("build.json", "parameters", {"optimize": "magic"}, "bad_request"),
+        ("build.json", "parameters", {"optimise": "magic"}, "bad_request"),
+        ("build.json", "parameters", {"profile": "yes"}, "bad_request"),
         ("build.json", "firmware_version", "1.0.0", "bad_request"),
         ("build.json", "firmware_version", "256.0.0+1", "bad_request"),
         ("build.json", "tensors", {"inputs": [], "outputs": []}, "bad_request"),

@@ -35,16 +35,15 @@ class HostModels:
         """For each kernel variant, for each inference, the bytes of each output."""
         compiled = compile_model(model)
         number = next(self._numbers)
-        folder = self._folder / f"model_{number}"
-        folder.mkdir()
-        for name, text in compiled.sources.items():
-            (folder / name).write_text(text)
-        base = folder / "model.o"
-        subprocess.run(["gcc", *FLAGS, "-O1", "-c", str(folder / "model.c"), "-o", str(base)], check=True)
         results: dict[str, list[list[bytes]]] = {}
         for variant, objects in self._kernels.items():
-            library = folder / f"{variant}.so"
-            subprocess.run(["gcc", "-shared", str(base), *objects, "-o", str(library)], check=True)
+            folder = self._folder / f"model_{number}_{variant}"
+            folder.mkdir()
+            for name, text in compiled.sources.items():
+                (folder / name).write_text(text)
+            library = folder / "model.so"
+            command = ["gcc", *FLAGS, *VARIANTS[variant], "-O1", "-shared", str(folder / "model.c"), *objects]
+            subprocess.run([*command, "-o", str(library)], check=True)
             results[variant] = [_invoke(ctypes.CDLL(str(library)), arrays, compiled.graph) for arrays in inputs]
         return results
 

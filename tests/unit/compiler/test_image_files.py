@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jsonschema
 from firmware_builder.boards import load_boards
-from firmware_builder.request import Optimize
+from firmware_builder.request import Optimise
 from firmware_builder.sources import slot_abi
 from host_model import IMAGE
 
@@ -32,7 +32,7 @@ def test_the_manifest_lists_exactly_the_boards_of_the_folder() -> None:
 
 
 def test_the_manifest_offers_exactly_the_parameters_that_requests_may_carry() -> None:
-    assert MANIFEST["parameters"]["properties"]["optimize"]["enum"] == [item.value for item in Optimize]
+    assert MANIFEST["parameters"]["properties"]["optimise"]["enum"] == [item.value for item in Optimise]
 
 
 def test_the_slot_abi_changes_with_the_kernels(tmp_path: Path) -> None:

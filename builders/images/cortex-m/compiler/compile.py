@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from compiler.check import check
 from compiler.emit import constants_bytes, emit
 from compiler.graph import Graph
+from compiler.layer import Layer
 from compiler.operators import FAMILIES
 from compiler.parse import parse
 from compiler.plan import Plan, plan
@@ -16,6 +17,7 @@ class CompiledModel:
     """The generated sources and the figures that the builder reports."""
 
     graph: Graph
+    layers: tuple[Layer, ...]
     plan: Plan
     sources: dict[str, str]
     constants_bytes: int
@@ -26,10 +28,14 @@ class CompiledModel:
         return dict(sorted(Counter(node.kind for node in self.graph.nodes).items()))
 
 
-def compile_model(data: bytes) -> CompiledModel:
-    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly."""
+def compile_model(data: bytes, *, profile: bool = False) -> CompiledModel:
+    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly.
+
+    `profile` also emits the table of layers that the firmware times one by one.
+    """
     graph = parse(data)
     check(graph)
-    layers = [FAMILIES[node.kind].lower(node) for node in graph.nodes]
+    layers = tuple(FAMILIES[node.kind].lower(node) for node in graph.nodes)
     layout = plan(graph, layers)
-    return CompiledModel(graph, layout, emit(graph, layers, layout), constants_bytes(layers))
+    sources = emit(graph, layers, layout, profile=profile)
+    return CompiledModel(graph, layers, layout, sources, constants_bytes(layers))

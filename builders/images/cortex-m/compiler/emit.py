@@ -1,20 +1,30 @@
-"""Last pass: readable C99. One parameter struct and one call for each layer, one header for the caller."""
+"""Last pass: readable C99. One parameter struct and one function for each layer, one header for the caller."""
 
 from collections.abc import Iterable, Sequence
 
-from compiler.graph import DType, Graph, Node, Tensor
-from compiler.layer import Constant, Layer
+from compiler.graph import Graph, Node, Tensor
+from compiler.layer import Constant, Layer, State
 from compiler.plan import Plan
 
-_PER_LINE = {"int8_t": 24, "int32_t": 10}
+_PER_LINE = {"int8_t": 24, "uint8_t": 24, "int16_t": 16, "int32_t": 10}
+_WIDTHS = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "int32_t": 4}
 
 
-def emit(graph: Graph, layers: Sequence[Layer], plan: Plan) -> dict[str, str]:
+def emit(
+    graph: Graph,
+    layers: Sequence[Layer],
+    plan: Plan,
+    *,
+    profile: bool = False,
+) -> dict[str, str]:
     """The generated files by name: `model.h` and `model.c`."""
-    return {"model.h": _header(graph, plan), "model.c": _source(graph, layers, plan)}
+    return {
+        "model.h": _header(graph, layers, plan, profile=profile),
+        "model.c": _source(graph, layers, plan, profile=profile),
+    }
 
 
-def _header(graph: Graph, plan: Plan) -> str:
+def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool) -> str:
     lines = [
         "/* The compiled model: write model_inputs, call model_invoke, read model_outputs. Generated. */",
         "#ifndef MODEL_H",
@@ -41,30 +51,47 @@ def _header(graph: Graph, plan: Plan) -> str:
         "/* Runs the model once; the inputs' bytes may be overwritten. Returns 0. */",
         "int model_invoke(void);",
         "",
-        "#endif",
     ]
-    return "\n".join(lines) + "\n"
+    if profile:
+        lines += [
+            "/* The same as model_invoke, layer by layer: built to be measured. */",
+            f"#define MODEL_PROFILE {sum(layer.kernel is not None for layer in layers)}",
+            "struct model_layer {",
+            "    uint32_t index;",
+            "    const char *name;",
+            "    void (*run)(void);",
+            "};",
+            "extern const struct model_layer model_layers[MODEL_PROFILE];",
+            "",
+        ]
+    return "\n".join([*lines, "#endif"]) + "\n"
 
 
-def _source(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
+def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool) -> str:
+    headers = sorted({layer.header for layer in layers if layer.kernel is not None})
     lines = [
         "/* The model's constants and calls. Generated. */",
         '#include "model.h"',
         "",
-        '#include "tml_kernels.h"',
+        *(f'#include "{header}"' for header in headers),
         "",
         f"static uint8_t arena[{max(plan.arena_bytes, 1)}] __attribute__((aligned(8)));",
+        *(_state(state) for state in _states(layers)),
         "",
     ]
-    for tensor in _activation_constants(layers):
+    for tensor in _activation_constants(graph, layers):
         values = memoryview(tensor.data or b"").cast("b")
         lines += [f"/* {tensor.label} */", *_array(_address(tensor, plan), "int8_t", values), ""]
-    calls: list[str] = []
+    called: list[tuple[int, str, str]] = []
     for index, (node, layer) in enumerate(zip(graph.nodes, layers, strict=True)):
         lines += _layer(index, node, layer, plan)
         if layer.kernel is not None:
-            calls.append(f"    {_function(index, node)}();")
+            called.append((index, node.kind, _function(index, node)))
+    calls = [f"    {function}();" for _, _, function in called]
     lines += ["int model_invoke(void)", "{", *calls, "    return 0;", "}", ""]
+    if profile:
+        rows = [f'    {{{index}, "{kind}", {function}}},' for index, kind, function in called]
+        lines += ["const struct model_layer model_layers[MODEL_PROFILE] = {", *rows, "};", ""]
     for what, tensors, qualifier in (("input", graph.inputs, ""), ("output", graph.outputs, "const ")):
         size = f"MODEL_{what.upper()}S"
         lines += [
@@ -74,9 +101,18 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _activation_constants(layers: Sequence[Layer]) -> Iterable[Tensor]:
-    """Constants that kernels read as activations."""
-    found = {tensor.index: tensor for layer in layers for tensor in layer.inputs if tensor.data is not None}
+def _states(layers: Sequence[Layer]) -> Iterable[State]:
+    return {state.name: state for layer in layers for state in layer.states}.values()
+
+
+def _state(state: State) -> str:
+    return f"static {state.c_type} {state.name}[{state.count}] __attribute__((aligned(8)));"
+
+
+def _activation_constants(graph: Graph, layers: Sequence[Layer]) -> Iterable[Tensor]:
+    """Constants that kernels read as activations, and those that the graph gives out."""
+    read = (tensor for layer in layers if layer.kernel is not None for tensor in layer.inputs)
+    found = {tensor.index: tensor for tensor in (*read, *graph.outputs) if tensor.data is not None}
     return found.values()
 
 
@@ -85,10 +121,12 @@ def _address(tensor: Tensor, plan: Plan) -> str:
 
 
 def _argument(tensor: Tensor, plan: Plan, *, written: bool) -> str:
-    if tensor.data is not None:
-        return _address(tensor, plan)
     const = "" if written else "const "
-    c_type = "float" if tensor.dtype is DType.FLOAT32 else "int8_t"
+    c_type = tensor.dtype.c_name
+    if tensor.data is not None:
+        return (
+            _address(tensor, plan) if c_type == "int8_t" else f"(const {c_type} *)(const void *)tensor_{tensor.index}"
+        )
     return f"({const}{c_type} *)(void *)({_address(tensor, plan)})"
 
 
@@ -96,20 +134,26 @@ def _function(index: int, node: Node) -> str:
     return f"layer_{index}_{node.kind.lower()}"
 
 
+def _constant(function: str, constant: Constant) -> str:
+    return f"{function}_{constant.field.replace('.', '_')}"
+
+
 def _layer(index: int, node: Node, layer: Layer, plan: Plan) -> list[str]:
-    sources = ", ".join(tensor.label for tensor in layer.inputs)
-    comment = [f"/* layer {index}: {node.kind}", f"   from {sources}", f"   to {layer.output.label} */"]
+    sources = ", ".join(tensor.label for tensor in layer.inputs) or "nothing"
+    targets = ", ".join(tensor.label for tensor in layer.outputs) or "nothing"
+    comment = [f"/* layer {index}: {node.kind}", f"   from {sources}", f"   to {targets} */"]
     if layer.kernel is None:
-        return [*comment, "/* the same bytes */", ""]
+        return [*comment, "/* the same bytes */" if layer.outputs else "/* nothing to run */", ""]
     name = _function(index, node)
     lines = list(comment)
     for constant in layer.constants:
-        lines += _array(f"{name}_{constant.field}", constant.c_type, constant.values)
+        lines += _array(_constant(name, constant), constant.c_type, constant.values)
     lines += [f"static const struct {layer.struct} {name}_parameters = {{"]
-    lines += [f"    .{field} = {value}," for field, value in layer.parameters]
-    lines += [f"    .{constant.field} = {name}_{constant.field}," for constant in layer.constants]
+    lines += [f"    .{field} = {_value(value)}," for field, value in layer.parameters]
+    lines += [f"    .{constant.field} = {_constant(name, constant)}," for constant in layer.constants]
     arguments = [f"&{name}_parameters", *(_argument(tensor, plan, written=False) for tensor in layer.inputs)]
-    arguments.append(_argument(layer.output, plan, written=True))
+    arguments += [_argument(tensor, plan, written=True) for tensor in layer.outputs]
+    arguments += [state.name for state in layer.states]
     if layer.scratch_bytes:
         arguments.append(f"(int16_t *)(void *)(arena + {plan.scratch[index]})")
     separator = ",\n" + " " * (len(layer.kernel) + 5)
@@ -128,9 +172,13 @@ def _array(name: str, c_type: str, values: Sequence[int]) -> list[str]:
     per_line = _PER_LINE[c_type]
     literals = [_literal(value) for value in values]
     rows = [", ".join(literals[start : start + per_line]) for start in range(0, len(literals), per_line)]
-    # Aligned for the kernels' word loads.
-    head = f"static const {c_type} {name}[{len(literals)}] __attribute__((aligned(4))) = {{"
+    # Aligned for the kernels' loads of two words.
+    head = f"static const {c_type} {name}[{len(literals)}] __attribute__((aligned(8))) = {{"
     return [head, *(f"    {row}," for row in rows), "};"]
+
+
+def _value(value: int | str) -> str:
+    return value if isinstance(value, str) else _literal(value)
 
 
 def _literal(value: int) -> str:
@@ -140,9 +188,8 @@ def _literal(value: int) -> str:
 
 def constants_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of all constant arrays: what the model's section holds at the least."""
-    widths = {"int8_t": 1, "int32_t": 4}
 
     def size(constant: Constant) -> int:
-        return widths[constant.c_type] * len(constant.values)
+        return _WIDTHS[constant.c_type] * len(constant.values)
 
     return sum(size(constant) for layer in layers for constant in layer.constants)

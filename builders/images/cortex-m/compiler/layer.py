@@ -1,4 +1,4 @@
-"""What lowering an operator gives: a kernel call, its parameters and its constants."""
+"""What lowering an operator gives: a kernel call, its parameters, its constants, and how its tensors may overlap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,41 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """One call `kernel(&parameters, inputs.., output[, scratch])` of the generated code.
+class Below:
+    """The output may begin `distance` bytes below an input that ends here, or lower.
 
-    `struct` is the C type of the parameters. A layer without a kernel only gives another shape to its input:
-    the plan places both at one address.
+    It then never catches up with what is still to be read. 0 is in place; a negative distance lets the output begin
+    above the input.
+    """
+
+    distance: int
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """The output may take exactly the place of an input that ends here, and no other place that overlaps it."""
+
+
+Overlap = Below | Same
+IN_PLACE = Below(0)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Memory that lives from one inference to the next, zero at start; layers that name the same state share it."""
+
+    name: str
+    c_type: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One call `kernel(&parameters, inputs.., outputs.., states..[, scratch])` of the generated code.
+
+    `struct` is the C type of the parameters; `header` declares both. A layer without a kernel only gives another shape
+    to its input: the plan places both at one address. `overlaps` says for each input how the first output may overlap
+    it; None, and every input that it does not list, means not at all.
     """
 
     kernel: str | None
@@ -28,5 +58,14 @@ class Layer:
     parameters: tuple[tuple[str, int | str], ...]
     constants: tuple[Constant, ...]
     inputs: tuple[Tensor, ...]
-    output: Tensor
+    output: Tensor | None
     scratch_bytes: int = 0
+    header: str = "tml_kernels.h"
+    overlaps: tuple[Overlap | None, ...] = ()
+    more_outputs: tuple[Tensor, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """All outputs."""
+        return self.more_outputs if self.output is None else (self.output, *self.more_outputs)

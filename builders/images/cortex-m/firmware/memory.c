@@ -12,6 +12,13 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count)
 {
     uint8_t *target = to;
     const uint8_t *source = from;
+    for (; count >= sizeof(uint32_t); count -= sizeof(uint32_t)) {
+        uint32_t word; /* of any address: these processors load and store unaligned words */
+        __builtin_memcpy(&word, source, sizeof word);
+        __builtin_memcpy(target, &word, sizeof word);
+        source += sizeof word;
+        target += sizeof word;
+    }
     while (count--) {
         *target++ = *source++;
     }
@@ -23,7 +30,10 @@ void *memmove(void *to, const void *from, size_t count)
     uint8_t *target = to;
     const uint8_t *source = from;
     if (target < source) {
-        return memcpy(to, from, count);
+        while (count--) {
+            *target++ = *source++;
+        }
+        return to;
     }
     while (count--) {
         target[count] = source[count];

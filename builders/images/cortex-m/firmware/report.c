@@ -74,6 +74,15 @@ void report_golden_end(void)
     uart_put('\n');
 }
 
+void report_layer(uint32_t index, uint32_t ticks, const char *name)
+{
+    put_field("@tml layer index=", index);
+    put_field(" ticks=", ticks);
+    put_text(" name=");
+    put_text(name);
+    uart_put('\n');
+}
+
 void report_ready(uint32_t vectors, uint32_t arena, uint32_t stack)
 {
     put_field("@tml ready vectors=", vectors);

@@ -1,4 +1,5 @@
-/* A free-running counter at BOARD_HZ: Arm's CMSDK APB timer (chapter 4.1 of its manual). */
+/* A free-running counter at BOARD_HZ: Arm's CMSDK APB timer (chapter 4.1 of its manual), or the processor's SysTick.
+ * The board `host` brings its own (boards/host). */
 #ifndef TIMER_H
 #define TIMER_H
 
@@ -6,22 +7,50 @@
 
 #include "board.h"
 
+#if defined(BOARD_TIMER_IS_HOST)
+
+void timer_start(void);
+uint32_t timer_now(void);
+uint32_t timer_since(uint32_t begin);
+
+#else
+
+#if defined(BOARD_TIMER_IS_SYSTICK)
+
+#define TIMER_CONTROL (*(volatile uint32_t *)(BOARD_TIMER + 0x0u))
+#define TIMER_RELOAD (*(volatile uint32_t *)(BOARD_TIMER + 0x4u))
+#define TIMER_VALUE (*(volatile uint32_t *)(BOARD_TIMER + 0x8u))
+#define TIMER_ENABLED 5u /* counting, at the processor's clock */
+#define TIMER_MASK 0x00FFFFFFu
+
+#else
+
 #define TIMER_CONTROL (*(volatile uint32_t *)(BOARD_TIMER + 0x0u))
 #define TIMER_VALUE (*(volatile uint32_t *)(BOARD_TIMER + 0x4u))
 #define TIMER_RELOAD (*(volatile uint32_t *)(BOARD_TIMER + 0x8u))
 #define TIMER_ENABLED 1u
+#define TIMER_MASK UINT32_MAX
+
+#endif
 
 static inline void timer_start(void)
 {
-    TIMER_RELOAD = UINT32_MAX;
-    TIMER_VALUE = UINT32_MAX;
+    TIMER_RELOAD = TIMER_MASK;
+    TIMER_VALUE = TIMER_MASK;
     TIMER_CONTROL = TIMER_ENABLED;
 }
 
-/* Ticks since timer_start, modulo 2^32: the hardware counts down. */
-static inline uint32_t timer_ticks(void)
+/* The counter now; it goes down. */
+static inline uint32_t timer_now(void)
 {
-    return UINT32_MAX - TIMER_VALUE;
+    return TIMER_VALUE;
 }
 
+/* Ticks since timer_now gave `begin`, modulo TIMER_MASK + 1: SysTick wraps after 2^24. */
+static inline uint32_t timer_since(uint32_t begin)
+{
+    return (begin - TIMER_VALUE) & TIMER_MASK;
+}
+
+#endif
 #endif

@@ -21,6 +21,7 @@ class Board:
     ram_bytes: int
     stack_bytes: int
     uart_address: int
+    timer: str
     timer_address: int
     timer_hz: int
     compiler_flags: tuple[str, ...]
@@ -51,6 +52,7 @@ def load_boards(folder: Path) -> dict[str, Board]:
             ram_bytes=public["ram_bytes"],
             stack_bytes=text["stack_bytes"],
             uart_address=text["uart_address"],
+            timer=text["timer"],
             timer_address=text["timer_address"],
             timer_hz=text["timer_hz"],
             compiler_flags=tuple(text["compiler_flags"]),

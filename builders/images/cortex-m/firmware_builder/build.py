@@ -70,7 +70,7 @@ def build(
             shutil.copyfile(file, folder / file.name)
     for name, text in generated_sources(compiled, board, who, golden_inputs).items():
         (folder / name).write_text(text, encoding="ascii")
-    toolchain = Toolchain(folder, board, request.optimize)
+    toolchain = Toolchain(folder, board, request.optimise)
     toolchain.build()
     return Firmware(
         image=(folder / "firmware.bin").read_bytes(),

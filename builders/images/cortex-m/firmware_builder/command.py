@@ -95,7 +95,7 @@ def _build(options: argparse.Namespace, out: Path) -> None:
     request = default_request(options.board, model) if alone else read_request(folder, model)
     board = find_board(load_boards(IMAGE / "boards"), request.board)
     print(f"[2/5] compiling the model {request.model_sha256[:12]} ({len(model)} bytes)", flush=True)
-    compiled = compile_model(model)
+    compiled = compile_model(model, profile=request.profile)
     check_tensors(request, compiled.graph)
     print(f"      {len(compiled.graph.nodes)} layers, arena {compiled.plan.arena_bytes} bytes", flush=True)
     print("[3/5] golden vectors", flush=True)

@@ -16,14 +16,16 @@ MODEL_FILE = "model.tflite"
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 MAX_VECTORS = 16
 ALONE_VECTORS = 4
+PARAMETERS = {"optimise", "profile"}
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})\+(\d{1,10})")
 _VERSION_LIMITS = (255, 255, 65535, 4294967295)
 _HINT = "See docs/reference/builder-contract.md."
 
 
-class Optimize(StrEnum):
-    """The parameter `optimize`."""
+class Optimise(StrEnum):
+    """The parameter `optimise`."""
 
+    BALANCED = "balanced"
     SPEED = "speed"
     SIZE = "size"
 
@@ -33,7 +35,8 @@ class Request:
     """What to build, apart from the model's bytes."""
 
     board: str
-    optimize: Optimize
+    optimise: Optimise
+    profile: bool
     firmware_version: str
     model_sha256: str
     tensors: tuple[tuple[tuple[int, ...], str], ...] | None
@@ -100,9 +103,12 @@ def read_request(folder: Path, model: bytes) -> Request:
     if _text(described, "sha256") != sha256:
         raise bad_request(f"model.sha256 is not that of {MODEL_FILE}, which is {sha256}")
     tensors = _object(document, "tensors")
+    parameters = _object(document, "parameters")
+    _check_parameters(parameters)
     return Request(
         board=_text(document, "board"),
-        optimize=_optimize(_object(document, "parameters")),
+        optimise=_optimise(parameters),
+        profile=_profile(parameters),
         firmware_version=_version(_text(document, "firmware_version")),
         model_sha256=sha256,
         tensors=tuple(_tensor(item) for name in ("inputs", "outputs") for item in _list(tensors, name)),
@@ -111,17 +117,34 @@ def read_request(folder: Path, model: bytes) -> Request:
 
 def default_request(board: str, model: bytes) -> Request:
     """What stands in for build.json on a partner's desk."""
-    return Request(board, Optimize.SPEED, "0.0.0+0", hashlib.sha256(model).hexdigest(), None)
+    return Request(
+        board=board,
+        optimise=Optimise.BALANCED,
+        profile=False,
+        firmware_version="0.0.0+0",
+        model_sha256=hashlib.sha256(model).hexdigest(),
+        tensors=None,
+    )
 
 
-def _optimize(parameters: dict[str, object]) -> Optimize:
-    unknown = sorted(set(parameters) - {"optimize"})
+def _optimise(parameters: dict[str, object]) -> Optimise:
+    value = parameters.get("optimise", Optimise.BALANCED.value)
+    if value not in [item.value for item in Optimise]:
+        raise bad_request(f"the parameter optimise cannot be {value!r:.80}")
+    return Optimise(str(value))
+
+
+def _profile(parameters: dict[str, object]) -> bool:
+    value = parameters.get("profile", False)
+    if not isinstance(value, bool):
+        raise bad_request(f"the parameter profile cannot be {value!r:.80}")
+    return value
+
+
+def _check_parameters(parameters: dict[str, object]) -> None:
+    unknown = sorted(set(parameters) - PARAMETERS)
     if unknown:
         raise bad_request(f"the parameter {unknown[0]!r:.80} is unknown")
-    value = parameters.get("optimize", Optimize.SPEED.value)
-    if value not in [item.value for item in Optimize]:
-        raise bad_request(f"the parameter optimize cannot be {value!r:.80}")
-    return Optimize(str(value))
 
 
 def _version(text: str) -> str:

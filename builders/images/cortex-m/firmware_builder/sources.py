@@ -72,6 +72,7 @@ def _board(board: Board) -> str:
         [
             f"#define BOARD_UART 0x{board.uart_address:08X}u",
             f"#define BOARD_TIMER 0x{board.timer_address:08X}u",
+            f"#define BOARD_TIMER_IS_{board.timer.upper()} 1",
             f"#define BOARD_HZ {board.timer_hz}u",
         ],
     )

@@ -11,10 +11,13 @@ from pathlib import Path
 from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
-from firmware_builder.request import Optimize
+from firmware_builder.request import Optimise
 
 PREFIX = "arm-none-eabi-"
-_OPTIMIZE = {Optimize.SPEED: "-O2", Optimize.SIZE: "-Os"}
+# What pays for each: -O3 for the model costs 1 % of flash more than -O2 and saves up to 3 % of the instructions.
+_RUNTIME = {Optimise.BALANCED: "-O2", Optimise.SPEED: "-O2", Optimise.SIZE: "-Os"}
+_MODEL = {Optimise.BALANCED: "-O2", Optimise.SPEED: "-O3", Optimise.SIZE: "-Os"}
+_MODEL_SOURCE = "model.c"
 _FLAGS = (
     "-std=c99",
     "-ffreestanding",
@@ -46,7 +49,7 @@ class Toolchain:
 
     folder: Path
     board: Board
-    optimize: Optimize
+    optimise: Optimise
 
     def version(self) -> str:
         """Version of gcc."""
@@ -58,7 +61,8 @@ class Toolchain:
         for source in sorted(self.folder.glob("*.c")):
             print(f"    {source.name}", flush=True)
             target = f"{source.stem}.o"
-            self._gcc([_OPTIMIZE[self.optimize], *_FLAGS, "-c", source.name, "-o", target])
+            levels = _MODEL if source.name == _MODEL_SOURCE else _RUNTIME
+            self._gcc([levels[self.optimise], *_FLAGS, "-c", source.name, "-o", target])
             objects.append(target)
         self._gcc([*_LINK, *objects, "-lgcc", "-o", "firmware.elf"])
         self._run([f"{PREFIX}objcopy", "-O", "binary", "firmware.elf", "firmware.bin"])

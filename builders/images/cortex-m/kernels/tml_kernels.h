@@ -18,57 +18,6 @@ struct tml_window {
     int32_t pad_top, pad_left;
 };
 
-/* Weights are rows of row_length (a multiple of 4, zero-filled); in each group of four the second and third
- * change places. multiplier and shift have one element (channel_step 0) or one for each channel (1). */
-struct tml_conv {
-    struct tml_window window;
-    int32_t out_channels, row_length;
-    int32_t input_offset, output_offset, low, high;
-    int32_t channel_step;
-    const int8_t *weights;
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
-};
-
-/* columns: scratch for the windows of two output pixels, 2 * row_length elements. */
-void tml_conv_2d(const struct tml_conv *layer, const int8_t *input, int8_t *output, int16_t *columns);
-
-/* Weights are [height, width, out_channels]. */
-struct tml_depthwise {
-    struct tml_window window;
-    int32_t out_channels, channel_multiplier;
-    int32_t input_offset, output_offset, low, high;
-    int32_t channel_step;
-    const int8_t *weights;
-    const int32_t *bias;
-    const int32_t *multiplier;
-    const int8_t *shift;
-};
-
-void tml_depthwise_conv_2d(const struct tml_depthwise *layer, const int8_t *input, int8_t *output);
-
-struct tml_pool {
-    struct tml_window window;
-    int32_t low, high;
-};
-
-void tml_average_pool_2d(const struct tml_pool *layer, const int8_t *input, int8_t *output);
-void tml_max_pool_2d(const struct tml_pool *layer, const int8_t *input, int8_t *output);
-
-/* count is for tml_add; sizes and strides (0 where an input repeats) for tml_add_broadcast. */
-struct tml_add_layer {
-    int32_t count;
-    int32_t sizes[4], strides_1[4], strides_2[4];
-    int32_t offset_1, offset_2, output_offset, low, high;
-    int32_t multiplier_1, multiplier_2, multiplier_out;
-    int32_t shift_1, shift_2, shift_out;
-};
-
-void tml_add(const struct tml_add_layer *layer, const int8_t *input_1, const int8_t *input_2, int8_t *output);
-void tml_add_broadcast(const struct tml_add_layer *layer, const int8_t *input_1, const int8_t *input_2,
-                       int8_t *output);
-
 /* exponentials: exp(-difference) in Q0.31 for the 256 differences from a row's maximum. */
 struct tml_softmax_layer {
     int32_t rows, depth;

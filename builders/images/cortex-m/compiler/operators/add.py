@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from compiler.errors import Code
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
-from compiler.layer import Layer
+from compiler.layer import IN_PLACE, Layer
 from compiler.operators.family import Family, OptionsReader, options_of
+from compiler.operators.requantise import requantisation
 from compiler.operators.rules import EXPORT_HINT, activation_range, affine, multiplier, require_arity, require_type
 
 LEFT_SHIFT = 20  # headroom that both inputs are scaled up by before the rounding multiplications
 RANK = 4
+LARGEST_TERM = 255 << (LEFT_SHIFT - 1)  # an input that was scaled up and halved, at the most
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,19 @@ def check(node: Node) -> None:
 def lower(node: Node) -> Layer:
     """The call of `tml_add` (equal shapes) or `tml_add_broadcast`."""
     left, right, target = (affine(node, tensor) for tensor in (node.input(0), node.input(1), node.output))
-    low, high = activation_range(node, options_of(node, AddOptions).activation, target)
-    pairs = [multiplier(node, factor) for factor in _factors(node)]
-    parameters: list[tuple[str, int | str]] = [
-        ("offset_1", -left.zero_point),
-        ("offset_2", -right.zero_point),
-        ("output_offset", target.zero_point),
-        ("low", low),
-        ("high", high),
-    ]
-    for name, (value, shift) in zip(("1", "2", "out"), pairs, strict=True):
-        parameters += [(f"multiplier_{name}", value), (f"shift_{name}", shift)]
+    factors = _factors(node)
+    to, constants = requantisation(
+        node,
+        factors[2:],
+        target,
+        activation_range(node, options_of(node, AddOptions).activation, target),
+        2 * LARGEST_TERM,
+    )
+    parameters: list[tuple[str, int | str]] = [("offset_1", -left.zero_point), ("offset_2", -right.zero_point), *to]
+    for name, factor in zip(("1", "2"), factors[:2], strict=True):
+        value, shift = multiplier(node, factor)
+        # Halving what was shifted left is exact: no rounding takes part.
+        parameters += [(f"multiplier_{name}", value), (f"shift_{name}", shift), (f"halves_{name}", int(factor == 0.5))]
     out = _extended(node, node.output.shape)
     same = node.input(0).elements == node.input(1).elements == node.output.elements
     if same:
@@ -95,13 +99,17 @@ def lower(node: Node) -> Layer:
             strides = _strides(node, _extended(node, node.input(position).shape), out)
             parameters += [(f"strides_{position + 1}[{axis}]", step) for axis, step in enumerate(strides)]
         parameters += [(f"sizes[{axis}]", size) for axis, size in enumerate(out)]
+    # An input that no dimension repeats is read once, in the output's order.
+    whole = tuple(IN_PLACE if node.input(position).elements == node.output.elements else None for position in (0, 1))
     return Layer(
         kernel="tml_add" if same else "tml_add_broadcast",
         struct="tml_add_layer",
         parameters=tuple(parameters),
-        constants=(),
+        constants=constants,
         inputs=(node.input(0), node.input(1)),
         output=node.output,
+        header="tml_add.h",
+        overlaps=whole,
     )
 
 

@@ -1,29 +1,26 @@
-"""CONV_2D: gathers two output pixels' windows into columns, then multiplies them by all filters."""
-
-from array import array
-from collections.abc import Sequence
+"""CONV_2D: the windows of four output pixels are gathered, and each pair of filters meets all of them."""
 
 from compiler.errors import Code
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
 from compiler.layer import Constant, Layer
 from compiler.operators.family import Family, OptionsReader, options_of
+from compiler.operators.filters import GROUP, even, groups_of, paired, rows_of
+from compiler.operators.requantise import folded_bias, largest_sum, requantisation
 from compiler.operators.rules import (
     Axis,
     activation_range,
     affine,
     biases,
     constant,
-    output_multipliers,
     require_arity,
     require_rank,
     require_type,
     weight_scales,
 )
-from compiler.operators.window import WindowOptions, window, window_parameters
+from compiler.operators.window import WindowOptions, gathered_overlap, window, window_parameters
 
-COLUMNS = 2  # output pixels that the kernel computes together
-GROUP = 4  # weights that the kernel loads together
+PIXELS = 4  # whose windows the kernel gathers before it writes their outputs
 
 
 def _read(table: Table) -> WindowOptions:
@@ -35,25 +32,6 @@ def _read(table: Table) -> WindowOptions:
         dilation_width=table.integer(4, "i", 1),
         dilation_height=table.integer(5, "i", 1),
     )
-
-
-def row_length(elements: int) -> int:
-    """Weights of one filter as stored: padded with zeros to whole groups."""
-    return -(-elements // GROUP) * GROUP
-
-
-def packed_rows(data: memoryview, rows: int) -> Sequence[int]:
-    """Filters in the kernel's order: in each group of four the second and third change places.
-
-    Sign-extending every other byte of a word (SXTB16) then gives neighbours of the columns.
-    """
-    length = len(data) // rows
-    packed = array("b")
-    for row in range(rows):
-        values = array("b", bytes(data[row * length : (row + 1) * length]) + bytes(row_length(length) - length))
-        values[1::GROUP], values[2::GROUP] = values[2::GROUP], values[1::GROUP]
-        packed += values
-    return packed
 
 
 def _geometry(node: Node) -> tuple[Axis, Axis]:
@@ -87,33 +65,38 @@ def lower(node: Node) -> Layer:
     rows, columns = _geometry(node)
     weights, data = constant(node, 1)
     source, target = affine(node, node.input(0)), affine(node, node.output)
-    low, high = activation_range(node, options_of(node, WindowOptions).activation, target)
-    scales = weight_scales(node, weights, 0)
     channels = weights.shape[0]
-    length = row_length(weights.elements // channels)
-    multiplier, shift = output_multipliers(node, [source.scale * scale / target.scale for scale in scales])
+    elements = weights.elements // channels
+    bias = biases(node, 2, channels)
+    filters = rows_of(data, channels)
+    parameters, constants = requantisation(
+        node,
+        [source.scale * scale / target.scale for scale in weight_scales(node, weights, 0)],
+        target,
+        activation_range(node, options_of(node, WindowOptions).activation, target),
+        largest_sum(bias, elements),
+    )
+    groups = groups_of(elements)
     return Layer(
         kernel="tml_conv_2d",
         struct="tml_conv",
         parameters=(
             *window_parameters(node, rows, columns),
             ("out_channels", channels),
-            ("row_length", length),
-            ("input_offset", -source.zero_point),
-            ("output_offset", target.zero_point),
-            ("low", low),
-            ("high", high),
-            ("channel_step", int(len(scales) > 1)),
+            ("groups", groups),
+            ("input_zero", source.zero_point),
+            *parameters,
         ),
         constants=(
-            Constant("weights", "int8_t", packed_rows(data, channels)),
-            Constant("bias", "int32_t", biases(node, 2, channels)),
-            multiplier,
-            shift,
+            Constant("weights", "int8_t", paired(filters)),
+            Constant("bias", "int32_t", even(folded_bias(bias, filters, source))),
+            *constants,
         ),
         inputs=(node.input(0),),
         output=node.output,
-        scratch_bytes=COLUMNS * 2 * length,
+        scratch_bytes=(PIXELS * 2 + 1) * GROUP * groups,
+        header="tml_conv.h",
+        overlaps=(gathered_overlap(node, rows, columns, PIXELS),),
     )
 
 

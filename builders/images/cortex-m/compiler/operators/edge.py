@@ -5,7 +5,7 @@ from struct import pack, unpack
 from compiler.errors import Code
 from compiler.fixed_point import rescale, table_of_int8
 from compiler.graph import DType, Node
-from compiler.layer import Layer
+from compiler.layer import Below, Layer
 from compiler.operators.family import Family
 from compiler.operators.lookup import lookup_layer
 from compiler.operators.rules import affine, multiplier, require_arity, require_computed, require_shape, require_type
@@ -60,6 +60,8 @@ def _float_layer(node: Node, kernel: str, scale: float, zero_point: int) -> Laye
         constants=(),
         inputs=(node.input(0),),
         output=node.output,
+        # Four bytes become one, or one becomes four: then the output must stay below what is still to be read.
+        overlaps=(Below(max(0, node.output.size - node.input(0).size)),),
     )
 
 

@@ -1,4 +1,4 @@
-"""FULLY_CONNECTED: a convolution with a window of one over `batches` pixels."""
+"""FULLY_CONNECTED: each row of the input meets two pairs of filters at a time."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ from compiler.errors import Code
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
 from compiler.layer import Constant, Layer
-from compiler.operators.convolution import COLUMNS, packed_rows, row_length
 from compiler.operators.family import Family, OptionsReader, options_of
+from compiler.operators.filters import even, paired, rows_of
+from compiler.operators.requantise import folded_bias, largest_sum, requantisation
 from compiler.operators.rules import (
     EXPORT_HINT,
     activation_range,
     affine,
     biases,
     constant,
-    output_multipliers,
     require_arity,
     require_rank,
     require_type,
@@ -58,50 +58,36 @@ def check(node: Node) -> None:
 
 
 def lower(node: Node) -> Layer:
-    """The call of `tml_conv_2d` with one pixel for each batch."""
+    """The call of `tml_fully_connected`."""
     weights, data = constant(node, 1)
     units, depth = weights.shape
-    batches = node.output.elements // units
     source, target = affine(node, node.input(0)), affine(node, node.output)
-    low, high = activation_range(node, options_of(node, FullyConnectedOptions).activation, target)
-    scales = weight_scales(node, weights, 0)
-    length = row_length(depth)
-    multiplier, shift = output_multipliers(node, [source.scale * scale / target.scale for scale in scales])
+    bias = biases(node, 2, units)
+    filters = rows_of(data, units)
+    parameters, constants = requantisation(
+        node,
+        [source.scale * scale / target.scale for scale in weight_scales(node, weights, 0)],
+        target,
+        activation_range(node, options_of(node, FullyConnectedOptions).activation, target),
+        largest_sum(bias, depth),
+    )
     return Layer(
-        kernel="tml_conv_2d",
-        struct="tml_conv",
+        kernel="tml_fully_connected",
+        struct="tml_fully_connected",
         parameters=(
-            ("window.batches", 1),
-            ("window.in_height", batches),
-            ("window.in_width", 1),
-            ("window.in_channels", depth),
-            ("window.out_height", batches),
-            ("window.out_width", 1),
-            ("window.height", 1),
-            ("window.width", 1),
-            ("window.stride_height", 1),
-            ("window.stride_width", 1),
-            ("window.dilation_height", 1),
-            ("window.dilation_width", 1),
-            ("window.pad_top", 0),
-            ("window.pad_left", 0),
-            ("out_channels", units),
-            ("row_length", length),
-            ("input_offset", -source.zero_point),
-            ("output_offset", target.zero_point),
-            ("low", low),
-            ("high", high),
-            ("channel_step", int(len(scales) > 1)),
+            ("batches", node.output.elements // units),
+            ("depth", depth),
+            ("units", units),
+            *parameters,
         ),
         constants=(
-            Constant("weights", "int8_t", packed_rows(data, units)),
-            Constant("bias", "int32_t", biases(node, 2, units)),
-            multiplier,
-            shift,
+            Constant("weights", "int8_t", paired(filters)),
+            Constant("bias", "int32_t", even(folded_bias(bias, filters, source))),
+            *constants,
         ),
         inputs=(node.input(0),),
         output=node.output,
-        scratch_bytes=(COLUMNS if batches > 1 else 1) * 2 * length,
+        header="tml_conv.h",
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from compiler.graph import Node
-from compiler.layer import Constant, Layer
+from compiler.layer import IN_PLACE, Constant, Layer
 
 
 def lookup_layer(node: Node, table: Sequence[int]) -> Layer:
@@ -15,4 +15,5 @@ def lookup_layer(node: Node, table: Sequence[int]) -> Layer:
         constants=(Constant("table", "int8_t", table),),
         inputs=(node.input(0),),
         output=node.output,
+        overlaps=(IN_PLACE,),
     )

@@ -7,7 +7,7 @@ from struct import unpack
 from compiler.errors import Code
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
-from compiler.layer import Layer
+from compiler.layer import IN_PLACE, Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.rules import (
     EXPORT_HINT,
@@ -87,6 +87,7 @@ def lower(node: Node) -> Layer:
         constants=(),
         inputs=(node.input(0),),
         output=node.output,
+        overlaps=(IN_PLACE,),
     )
 
 

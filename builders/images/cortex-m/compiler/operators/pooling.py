@@ -7,7 +7,7 @@ from compiler.graph import DType, Node
 from compiler.layer import Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.rules import Axis, activation_range, affine, require_arity, require_rank, require_type
-from compiler.operators.window import WindowOptions, window, window_parameters
+from compiler.operators.window import WindowOptions, direct_overlap, window, window_parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ def _lower(node: Node, kernel: str) -> Layer:
         constants=(),
         inputs=(node.input(0),),
         output=node.output,
+        header="tml_pool.h",
+        overlaps=(direct_overlap(node, rows, columns),),
     )
 
 

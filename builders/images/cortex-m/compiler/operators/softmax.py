@@ -7,7 +7,7 @@ from compiler.errors import Code
 from compiler.fixed_point import INT32_MAX, exp_of_negative, high_multiply, input_radius, quantize_multiplier, wrap
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
-from compiler.layer import Constant, Layer
+from compiler.layer import IN_PLACE, Constant, Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.rules import EXPORT_HINT, affine, require_arity, require_shape, require_type
 
@@ -74,6 +74,7 @@ def lower(node: Node) -> Layer:
         constants=(Constant("exponentials", "int32_t", exponentials(_factor(node))),),
         inputs=(node.input(0),),
         output=node.output,
+        overlaps=(IN_PLACE,),
     )
 
 
