@@ -64,6 +64,7 @@ TICK_SECONDS = 0.5
 SLOWEST_LINK = 1024
 """Bytes a second that a download may be as slow as before its deadline passes."""
 MAX_REPORT_BYTES = 64 * 1024
+REPORT_ATTEMPTS = 6
 
 
 class ServerStopping(BaseException):
@@ -253,10 +254,14 @@ class Conversation:
 
     async def _report(self) -> dict[str, Any] | None:
         """What the board computed, when the device tells; a device that tells nothing has none."""
-        try:
-            response = await self._job.bridge.read(self._row.endpoint, BOARD_REPORT)
-        except Lwm2mError as error:
-            _log.info("the device's report could not be read", update_id=self._id, error=str(error))
+        for _ in range(REPORT_ATTEMPTS):
+            try:
+                response = await self._job.bridge.read(self._row.endpoint, BOARD_REPORT)
+                break
+            except Lwm2mError as error:  # a device that went back may be registering again at this moment
+                _log.info("the device's report could not be read", update_id=self._id, error=str(error))
+                await asyncio.sleep(TICK_SECONDS)
+        else:
             return None
         text = _text(response.content) if response.success else None
         if not text or len(text) > MAX_REPORT_BYTES:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 _TERMINATED = 143
 _PAGE = 4096
-# A builder that ended this soon after the signal may have ended without having seen it.
-_CROSSED_SECONDS = 0.3
+# A builder that ended this soon after the signal may have ended without having seen it, on a busy machine above all.
+_CROSSED_SECONDS = 1.0
 
 
 def _sigterm(subject: Subject) -> str:
     _ = subject.success
     files = subject.files(subject.models.valid)
-    for at_once in (False, True):
+    for at_once in (False, True, True):
         stop = subject.laboratory.stop("a build that was stopped", files, at_once=at_once)
         if not stop.before_the_signal and not _crossed(stop):
             return _stopped(stop)
