@@ -4,7 +4,9 @@ import os
 import re
 import secrets
 import stat
+import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -239,18 +241,28 @@ def load_master_key(path: Path) -> bytes:
         SealBroken: others may read the file, or it holds no key.
         OSError: the file cannot be read or made.
     """
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise SealBroken(f"others may read the master key: chmod 600 {path}") from None
-    else:
-        with os.fdopen(descriptor, "wb") as new:
-            new.write(secrets.token_bytes(MASTER_KEY_SIZE))
+    if not path.exists():
+        _make_master_key(path)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise SealBroken(f"others may read the master key: chmod 600 {path}")
     key = path.read_bytes()
     if len(key) != MASTER_KEY_SIZE:
         raise SealBroken(f"{path} holds no master key of {MASTER_KEY_SIZE} bytes: restore it from a backup")
     return key
+
+
+def _make_master_key(path: Path) -> None:
+    """Whole or not at all, and never in place of another: keys that were sealed under it would be lost."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".master-")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as new:
+            new.write(secrets.token_bytes(MASTER_KEY_SIZE))
+            new.flush()
+            os.fsync(new.fileno())
+        with suppress(FileExistsError):  # another process was quicker: its key counts
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
 
 
 def _cipher(master: bytes) -> AESGCM:
