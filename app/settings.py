@@ -10,18 +10,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What can be configured, with defaults that need nothing installed beside Docker and QEMU."""
 
-    model_config = SettingsConfigDict(env_prefix="TINYMLAAS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TINYMLAAS_", extra="ignore", env_parse_none_str="none")
 
     data_dir: Path = Field(default=Path("data"), description="Database, blobs, logs and keys")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
-    public_url: str | None = Field(
-        default=None, description="How devices reach the HTTP API, when not by host and port"
-    )
     lwm2m_host: str = "127.0.0.1"
     lwm2m_port: int = Field(default=5683, ge=0, le=65535)
-    lwm2m_dtls_port: int | None = Field(default=5684, ge=0, le=65535, description="DTLS; empty: none")
-    lwm2m_tcp_port: int | None = Field(default=None, ge=0, le=65535, description="CoAP over TCP; empty: none")
+    lwm2m_dtls_port: int | None = Field(default=5684, ge=0, le=65535, description="DTLS, or `none`")
+    lwm2m_tcp_port: int | None = Field(default=None, ge=0, le=65535, description="CoAP over TCP, or `none`")
     lwm2m_bridge: str = Field(
         default="embedded",
         validation_alias=AliasChoices("lwm2m_bridge", "TINYMLAAS_LWM2M_BRIDGE", "LWM2M_BRIDGE"),
