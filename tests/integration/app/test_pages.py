@@ -36,6 +36,14 @@ def test_unknown_things_are_named_with_a_way_on(api: httpx.Client) -> None:
         ("POST", "/v1/builds", {"model": "digits-cnn", "board": "no-such-board"}, 404, "board_not_found"),
         ("POST", "/v1/builds", {"model": "no-such-model", "board": "mps2-an386"}, 404, "model_not_found"),
         ("POST", "/v1/builds", {"model": "digits-cnn"}, 422, "invalid"),
+        (
+            "POST",
+            "/v1/builds",
+            {"model": "digits-cnn", "board": "mps2-an386", "builder_id": "bldr_0000000000000000"},
+            404,
+            "builder_not_found",
+        ),
+        ("POST", "/v1/builds", {"model": "digits-cnn", "version": 77, "board": "mps2-an386"}, 404, "version_not_found"),
         ("POST", "/v1/updates", {"endpoint": "nobody", "artifact_sha256": "0" * 64}, 404, "device_not_found"),
     ]
     for method, path, body, status, slug in cases:
