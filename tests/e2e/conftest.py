@@ -1,5 +1,8 @@
 """A server with the shipped builder in Docker, and an emulated board behind an edge agent: what `make demo` starts."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +19,7 @@ from tests.support.edge import EdgeProcess
 from tests.support.server import ServerProcess
 
 BOARD = "mps2-an386"
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -61,6 +65,18 @@ class World:
     def update(self, artifact: str, delivery: str = "pull") -> dict[str, Any]:
         """Update, and wait for the end, whichever."""
         return self.wait(f"/v1/updates/{self.request_update(artifact, delivery)['id']}", update_ended)
+
+    def command(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `tinymlaas` against this server, as a user does."""
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli", "--server", self.server.url, *words],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            cwd=ROOT,
+            env={**os.environ, "COLUMNS": "400", "NO_COLOR": "1"},
+        )
 
     def device(self) -> dict[str, Any]:
         """The device as the server knows it."""

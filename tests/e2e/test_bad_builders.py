@@ -85,11 +85,15 @@ def test_a_builder_that_misbehaves_is_a_clear_error_and_nothing_is_stored(
 ) -> None:
     builder = _register(world, make_image(_script(script)))
     before = _stored(world)
-    build = world.build("digits-cnn", builder_id=builder)
-    assert build["state"] == "failed"
+    asked = world.command("builds", "create", "digits-cnn", "--board", "mps2-an386", "--builder", builder)
+    build = world.api.get("/v1/builds", params={"limit": 1}).json()["items"][0]
+    assert (build["builder_id"], build["state"]) == (builder, "failed")
     assert build["error"]["slug"] in slugs, build["error"]
     assert build["error"]["detail"]
     assert build["error"]["remedy"]
+    assert asked.returncode == 1, asked.stderr
+    assert build["error"]["detail"] in asked.stderr
+    assert build["error"]["remedy"] in asked.stderr
     assert build["artifact_sha256"] is None
     assert _stored(world) == before
     assert world.leftovers() == []
@@ -120,13 +124,13 @@ def test_parameters_and_boards_that_a_builder_does_not_know_are_refused_at_once(
 
 def test_a_model_with_an_operator_that_the_builder_does_not_know_names_it(world: World) -> None:
     tensor = WrittenTensor([1, 4], "int8", [0.1], [0])
-    model = write_model([tensor, tensor, tensor], [WrittenOperator("MUL", [0, 1], [2])], [0, 1], [2])
-    assert world.api.post("/v1/models/multiplier/versions", content=model, headers=OCTETS).status_code == 201
+    model = write_model([tensor, tensor], [WrittenOperator("ABS", [0], [1])], [0], [1])
+    assert world.api.post("/v1/models/absolute/versions", content=model, headers=OCTETS).status_code == 201
     before = _stored(world)
     builder = world.api.get("/v1/builders").json()["items"][-1]["id"]
-    build = world.build("multiplier", builder_id=builder)
+    build = world.build("absolute", builder_id=builder)
     assert (build["state"], build["error"]["slug"]) == ("failed", "unsupported_operator")
-    assert "MUL" in build["error"]["detail"]
+    assert "ABS" in build["error"]["detail"]
     assert _stored(world) == before
 
 
