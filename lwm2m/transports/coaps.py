@@ -12,7 +12,7 @@ from lwm2m.transports.association import AssociationEnded, PskLookup
 from lwm2m.transports.dtls import DtlsServer, DtlsSession
 from lwm2m.transports.dtls_client import HANDSHAKE_SECONDS, DtlsClient
 from lwm2m.transports.limits import DtlsLimits
-from lwm2m.transports.udp import randomise_tokens
+from lwm2m.transports.udp import number_messages
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class CoapsTransport:
         await context._append_tokenmanaged_messagemanaged_transport(
             lambda manager: _ServerInterface.open(manager, host, port, psk, limits)
         )
-        return cls(randomise_tokens(context.request_interfaces[-1]))
+        return cls(number_messages(context.request_interfaces[-1]))
 
     @property
     def port(self) -> int:
@@ -198,7 +198,7 @@ class CoapsClient(_Interface):
             return cls(manager, host, port, identity, key)
 
         await context._append_tokenmanaged_messagemanaged_transport(make)
-        tokens = randomise_tokens(context.request_interfaces[-1])
+        tokens = number_messages(context.request_interfaces[-1])
         client: CoapsClient = tokens.token_interface.message_interface
         return client
 

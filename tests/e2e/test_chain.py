@@ -109,7 +109,7 @@ def test_a_server_killed_in_the_middle_of_a_delivery_finishes_it_after_the_resta
         world.server.kill()
     world.server.start()
     ended = world.wait(f"/v1/updates/{update['id']}", update_ended)
-    assert ended["state"] == "succeeded", ended
+    assert ended["state"] == "succeeded", ended["reason"]
     assert world.device()["artifact_sha256"] == build["artifact_sha256"]
     assert len(world.api.get("/v1/updates", params={"state": "downloading"}).json()["items"]) == 0
 
