@@ -9,7 +9,7 @@ from app.services.build_job import BuildJob
 from app.services.update_job import UpdateJob
 from app.settings import Settings
 
-APPLICATION_VERSION = "1"
+APPLICATION_VERSION = "2"
 """Jobs begun under one version are carried on under the same only: raise it when a workflow's steps change."""
 
 _log = structlog.get_logger(__name__)

@@ -1,7 +1,8 @@
-"""Signs firmware into MCUboot images (docs/reference/image-format.md); builders never see a key."""
+"""Signs what builders make (docs/reference/image-format.md): MCUboot images, or a signature beside other formats."""
 
 from __future__ import annotations
 
+import base64
 import functools
 import hashlib
 import os
@@ -19,7 +20,7 @@ from imgtool.image import Image
 from imgtool.keys.ecdsa import ECDSA256P1Public
 from imgtool.version import SemiSemVersion
 
-from builders.contract import MAX_VECTORS, FirmwareVersion
+from builders.contract import MAX_VECTORS, FirmwareVersion, ImageKind
 from builders.errors import BadFirmwareError, BadKeyError, FirmwareTooLargeError
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ HEADER_SIZE = 0x200
 TLV_BOARD = 0x00A0
 TLV_MODEL = 0x00A1
 TLV_GOLDEN = 0x00A2
+TLV_ABI = 0x00A3
+TLV_KIND = 0x00A4
+TLV_SLOT = 0x00A5
+
+_KINDS = {ImageKind.FIRMWARE: b"\x00", ImageKind.MODEL: b"\x01"}
+_SLOTS = {"model-a": b"\x00", "model-b": b"\x01"}
 
 # Stack pointer and reset handler: the least that can start.
 _MIN_PAYLOAD_BYTES = 8
@@ -91,27 +98,34 @@ def key_id(private: ec.EllipticCurvePrivateKey) -> str:
     return hashlib.sha256(der).hexdigest()
 
 
-def sign_firmware(
+def sign_image(
     payload: bytes,
     *,
     key: ec.EllipticCurvePrivateKey,
+    kind: ImageKind,
     version: str,
     security_counter: int,
     board: str,
     model_sha256: bytes,
     golden_outputs: Sequence[bytes],
+    slot: str,
     slot_size: int,
+    abi: bytes | None = None,
 ) -> bytes:
-    """The signed image: 0x200 bytes of header, the payload, protected TLVs, hash, key hash and signature.
+    """The signed firmware or model: 0x200 bytes of header, payload, protected TLVs, hash, key hash and signature.
 
     `version` is `major.minor.revision+build`, `golden_outputs` one byte string per vector (its output tensors
-    concatenated), `slot_size` the size of the board's firmware slot in bytes. The same arguments give the same bytes:
+    concatenated), `slot` and `slot_size` the name and size in bytes of the board's slot that it is linked for, `abi`
+    what firmware and model must agree in (32 bytes) when the build has one. The same arguments give the same bytes:
     the signature's nonce is derived (RFC 6979). Raises BadFirmwareError and FirmwareTooLargeError.
     """
     tlvs = {
         TLV_BOARD: board.encode("utf-8"),
         TLV_MODEL: model_sha256,
         TLV_GOLDEN: _golden_tlv(golden_outputs),
+        **({} if abi is None else {TLV_ABI: abi}),
+        TLV_KIND: _KINDS[kind],
+        **({TLV_SLOT: _SLOTS[slot]} if kind is ImageKind.MODEL and slot in _SLOTS else {}),
     }
     number = _check(payload, version, security_counter, tlvs)
     public = ECDSA256P1Public(key.public_key())
@@ -123,6 +137,12 @@ def sign_firmware(
     algorithm = ec.ECDSA(Prehashed(hashes.SHA256()), deterministic_signing=True)
     signature = key.sign(unsigned.image_hash, algorithm)
     return bytes(assemble(signature=signature).payload)
+
+
+def sign_detached(content: bytes, *, key: ec.EllipticCurvePrivateKey) -> str:
+    """The signature of a file that keeps its own format: ECDSA P-256 over its SHA-256, DER in base64; repeatable."""
+    signature = key.sign(content, ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+    return base64.b64encode(signature).decode("ascii")
 
 
 def _assemble(
@@ -149,7 +169,7 @@ def _assemble(
         image.create(None, "hash", None, custom_tlvs=tlvs, fixed_sig={"value": signature}, pub_key=public)
     except click.UsageError as problem:
         raise FirmwareTooLargeError(
-            f"The firmware does not fit its slot of {slot_size} bytes: {problem.message}.",
+            f"The signed image does not fit its slot of {slot_size} bytes: {problem.message}.",
             remedy="Build a smaller model, or for a board with a larger slot.",
         ) from problem
     return image
@@ -161,10 +181,11 @@ def _check(payload: bytes, version: str, security_counter: int, tlvs: dict[int, 
     except ValueError as problem:
         raise BadFirmwareError(str(problem), remedy="Give a version like 1.0.0+305419896.", field="/version") from None
     for field, wrong, message in (
-        ("/payload", len(payload) < _MIN_PAYLOAD_BYTES, "The payload has no vector table."),
+        ("/payload", len(payload) < _MIN_PAYLOAD_BYTES, "The payload is too short for a vector table or a header."),
         ("/security_counter", not 0 <= security_counter <= 0xFFFFFFFF, "The security counter is no u32."),
         ("/board", not 1 <= len(tlvs[TLV_BOARD]) <= 64, "The board's name has not 1 to 64 bytes."),
         ("/model_sha256", len(tlvs[TLV_MODEL]) != hashlib.sha256().digest_size, "The model's sha256 has not 32 bytes."),
+        ("/abi", len(tlvs.get(TLV_ABI, bytes(32))) != hashlib.sha256().digest_size, "The ABI hash has not 32 bytes."),
     ):
         if wrong:
             raise BadFirmwareError(message, remedy="The format is docs/reference/image-format.md.", field=field)

@@ -42,6 +42,10 @@ class Tag(IntEnum):
     BOARD = 0xA0
     MODEL_SHA256 = 0xA1
     GOLDEN_OUTPUTS = 0xA2
+    KIND = 0xA4
+
+
+FIRMWARE_KIND = b"\x00"
 
 
 class Refusal(StrEnum):
@@ -58,6 +62,7 @@ class Refusal(StrEnum):
     WRONG_SIGNATURE = "wrong-signature"
     MISSING_FIELD = "missing-field"
     WRONG_BOARD = "wrong-board"
+    WRONG_KIND = "wrong-kind"
     OLDER_COUNTER = "older-security-counter"
 
 
@@ -73,6 +78,7 @@ _RESULTS = {
     Refusal.WRONG_SIGNATURE: UpdateResult.INTEGRITY_FAILURE,
     Refusal.MISSING_FIELD: UpdateResult.UNSUPPORTED_PACKAGE,
     Refusal.WRONG_BOARD: UpdateResult.UNSUPPORTED_PACKAGE,
+    Refusal.WRONG_KIND: UpdateResult.UNSUPPORTED_PACKAGE,
     Refusal.OLDER_COUNTER: UpdateResult.UPDATE_FAILED,
 }
 
@@ -250,6 +256,8 @@ def _describe(parts: _Parts, image: bytes) -> FirmwareImage:
     model = _required(parts.protected, Tag.MODEL_SHA256)
     if len(counter) != 4 or len(model) != 32:
         raise ImageRefused(Refusal.MALFORMED, "the security counter or the model digest has the wrong length")
+    if parts.protected.get(Tag.KIND, FIRMWARE_KIND) != FIRMWARE_KIND:  # images from before the field have none
+        raise ImageRefused(Refusal.WRONG_KIND, "the image is a model, or something newer, and not firmware")
     try:
         board = _required(parts.protected, Tag.BOARD).decode()
     except UnicodeDecodeError as error:

@@ -67,7 +67,7 @@ def _content(
     return content(
         services.blobs.path(row.sha256),
         row.sha256,
-        filename=f"{row.model}-{row.board}-{row.firmware_version}.bin",
+        filename=f"{row.model}-{row.board}-{row.firmware_version}.{row.format}",
         range_=range_,
         if_none_match=if_none_match,
         if_match=if_match,

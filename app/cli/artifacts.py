@@ -65,14 +65,18 @@ def _view(body: Artifact) -> RenderableType:
         [
             ("sha256", body.sha256),
             ("kind", body.kind),
+            ("format", body.format),
             ("size", f"{body.size:,} bytes"),
             ("board", body.board),
+            ("slot", body.slot),
+            ("ABI", body.abi),
             ("firmware", body.firmware_version),
             ("security counter", body.security_counter),
             ("model", f"{body.model}@{body.version}"),
             ("model sha256", body.model_sha256),
             ("builder digest", body.builder_digest),
             ("build", body.build_id),
+            ("signature", body.signature),
             ("devices", ", ".join(body.devices) or "none"),
             ("created", body.created_at),
         ]

@@ -12,7 +12,7 @@ from app.cli.options import DEFAULT_LIMIT, All, Limit, ModelReference, Wait, bou
 from app.cli.output import Output, as_json, facts, short, state
 from app.cli.session import Session, session_of
 from app.cli.waiting import BUILD_ENDED, LogFollower, follow_build
-from app.contract.models import Build, BuildRequest
+from app.contract.models import Build, BuildArtifact, BuildRequest
 
 commands = typer.Typer(no_args_is_help=True, help="Builds of firmware.")
 
@@ -154,6 +154,10 @@ def _parameters(given: list[str]) -> dict[str, object]:
     return parameters
 
 
+def _image(item: BuildArtifact) -> str:
+    return f"{item.kind} {item.file}, {item.size:,} bytes for slot {item.slot}: {short(item.sha256)}"
+
+
 def view(body: Build) -> RenderableType:
     """A build for a person."""
     memory = body.memory
@@ -169,6 +173,7 @@ def view(body: Build) -> RenderableType:
             ("firmware", body.firmware_version),
             ("security counter", body.security_counter),
             ("artifact", body.artifact_sha256),
+            ("images", "\n".join(map(_image, body.artifacts)) or None),
             ("flash", f"{memory.flash_bytes:,} bytes" if memory else None),
             ("RAM", f"{memory.ram_bytes:,} bytes, {memory.arena_bytes:,} of them the arena" if memory else None),
             ("operators", ", ".join(f"{item.count} {item.name}" for item in body.operators) or None),

@@ -213,6 +213,20 @@ class BuildFailure(BaseModel):
     remedy: str
 
 
+class BuildArtifact(BaseModel):
+    sha256: Annotated[str, Field(description="Of the stored artifact")]
+    kind: Annotated[
+        Literal["firmware", "model", "bootloader"],
+        Field(description="`bootloader`: put in at manufacture, unsigned, the same for every device of a board"),
+    ]
+    format: Literal["bin", "hex", "elf", "uf2", "tflite", "tar"]
+    file: Annotated[str, Field(description="As the builder named it", examples=["model-a.bin"])]
+    slot: Annotated[
+        str, Field(description="The board's slot that it is linked for, by the manifest's name", examples=["model-a"])
+    ]
+    size: Annotated[int, Field(description="Bytes")]
+
+
 class Build(BaseModel):
     id: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -226,7 +240,11 @@ class Build(BaseModel):
     firmware_version: Annotated[str, Field(description="With the build number")]
     security_counter: int
     key: Annotated[str, Field(description="SHA-256 over everything that determines the artifact")]
-    artifact_sha256: str | None
+    artifact_sha256: Annotated[
+        str | None,
+        Field(description="The artifact that an update delivers: the firmware if there is any, else the first model"),
+    ]
+    artifacts: Annotated[list[BuildArtifact], Field(description="Every image that the builder made, in its order")]
     memory: Memory | None
     operators: list[OperatorCount]
     toolchain: dict[str, str]
@@ -244,8 +262,32 @@ class BuildPage(BaseModel):
 
 
 class Artifact(BaseModel):
+    """
+    One image, and the build that made it first
+    """
+
     sha256: str
-    kind: Literal["firmware", "model"]
+    kind: Annotated[
+        Literal["firmware", "model", "bootloader"],
+        Field(description="`bootloader`: put in at manufacture, unsigned, the same for every device of a board"),
+    ]
+    format: Literal["bin", "hex", "elf", "uf2", "tflite", "tar"]
+    slot: Annotated[
+        str | None,
+        Field(description="The board's slot that it is linked for, by the manifest's name", examples=["model-a"]),
+    ]
+    abi: Annotated[
+        str | None,
+        Field(
+            description="SHA-256 over what a model and a firmware must agree in for one to go with the other, when the builder gave one"
+        ),
+    ]
+    signature: Annotated[
+        str | None,
+        Field(
+            description="ECDSA P-256 over the SHA-256 of the content, DER in base64; null where the content holds its signature (format `bin`) and for a bootloader, which is not signed"
+        ),
+    ]
     size: int
     board: str
     firmware_version: str

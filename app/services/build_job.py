@@ -7,9 +7,9 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from app.domain.builds import ENDED, MAX_ATTEMPTS, BuildState, may_become
+from app.services.build_images import ImageSigner, RawImage, accept_images, listed, primary
 from app.services.builders import manifest_of
 from app.services.builds import record
-from app.services.models import golden_outputs
 from app.settings import Settings
 from app.storage import builders as builder_rows
 from app.storage import builds as rows
@@ -19,9 +19,9 @@ from app.storage.database import Database
 from app.storage.logs import LogStore
 from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow, now
 from builders.contract import (
+    Board,
     FirmwareVersion,
     GoldenVector,
-    ImageKind,
     ModelRef,
     Tensor,
     build_request_json,
@@ -29,7 +29,6 @@ from builders.contract import (
 )
 from builders.errors import BuilderError, CancelledError
 from builders.runner import BuilderRunner, BuildInput, Limits
-from builders.signing import sign_firmware
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +52,7 @@ class BuildJob:
         self._blobs = blobs
         self._logs = logs
         self._runner = runner
-        self._signing_key = signing_key
+        self._signer = ImageSigner(blobs, signing_key)
         self._settings = settings
 
     def begin(self, build_id: str) -> bool:
@@ -78,7 +77,7 @@ class BuildJob:
             return row.state == BuildState.RUNNING
 
     def compile(self, build_id: str) -> dict[str, Any]:
-        """Run the builder; `{"firmware": sha256, "result": ...}` or `{"error": ..., "state": ...}`."""
+        """Run the builder; `{"images": [...], "result": ...}` or `{"error": ..., "state": ...}`."""
         with self._database.read() as session:
             row = rows.by_id(session, build_id)
             builder = builder_rows.by_id(session, row.builder_id) if row else None
@@ -102,63 +101,54 @@ class BuildJob:
                 on_log=lambda line: self._logs.append(build_id, f"{line}\n".encode()),
                 cancelled=lambda: self._cancel_requested(build_id),
             )
+            images = accept_images(
+                output.result,
+                output.files,
+                version=row.firmware_version,
+                board=_board(builder, row.board),
+                blobs=self._blobs,
+            )
         except CancelledError:
             return {"state": BuildState.CANCELLED}
         except BuilderError as error:
             self._logs.append(build_id, f"== failed: {error}\n".encode())
-            slug = getattr(error, "reason", None) or error.code
-            return {
-                "state": BuildState.FAILED,
-                "error": {"slug": slug, "detail": str(error), "remedy": error.remedy},
-            }
-        firmware = next((image for image in output.result.images if image.kind == ImageKind.FIRMWARE), None)
-        if firmware is None or str(firmware.version) != row.firmware_version:
-            made = "no firmware" if firmware is None else f"firmware of version {firmware.version}"
-            return {
-                "state": BuildState.FAILED,
-                "error": {
-                    "slug": "bad_result",
-                    "detail": f"The builder was asked for firmware of version {row.firmware_version} and made {made}.",
-                    "remedy": "The builder must take firmware_version from build.json.",
-                },
-            }
-        return {"firmware": self._blobs.put(output.files[firmware.file]), "result": _result_json(output.result)}
+            return _failed(error)
+        return {"images": [image.to_json() for image in images], "result": _result_json(output.result)}
 
     def finish(self, build_id: str, compiled: dict[str, Any]) -> None:
-        """Sign and store the image, and end the build, in one transaction."""
+        """Sign and store the images, and end the build, in one transaction."""
         with self._database.read() as session:
             row = rows.by_id(session, build_id)
             builder = builder_rows.by_id(session, row.builder_id) if row else None
             version = model_rows.version(session, row.model, row.version) if row else None
         if row is None or builder is None or version is None:
             raise LookupError(f"build {build_id} or what it names is gone")
-        signed = b""
-        if "firmware" in compiled:
+        images = [RawImage.of(image) for image in compiled.get("images", ())]
+        artifacts: list[ArtifactRow] = []
+        if images:
+            slot = compiled["result"]["model_slot"]
+            board = _board(builder, row.board)
             try:
-                signed = self._sign(row, builder, version, self._blobs.get(compiled["firmware"]))
+                artifacts = self._signer.artifacts(row, version, board, images, slot["abi"] if slot else None)
             except BuilderError as error:
-                compiled = {
-                    "state": BuildState.FAILED,
-                    "error": {"slug": error.code, "detail": str(error), "remedy": error.remedy},
-                }
-        sha256 = self._blobs.put(signed) if signed else None
+                compiled = _failed(error)
         with self._database.write() as transaction:
             session = transaction.session
             row = rows.by_id(session, build_id)
             if row is None or not may_become(row.state, BuildState.SUCCEEDED):
                 return
-            if sha256 is None:
+            if not artifacts:
                 row.error = compiled.get("error")
                 _end(row, BuildState(compiled["state"]))
             else:
                 row.result = compiled["result"]
-                row.artifact_sha256 = sha256
+                row.artifact_sha256 = primary(artifacts).sha256
+                row.artifacts = listed(images, artifacts)
                 _end(row, BuildState.SUCCEEDED)
-                if rows.artifact(session, sha256) is None:
-                    session.add(_artifact(row, sha256, len(signed)))
+                rows.add_artifacts(session, artifacts)
             session.add(row)
             record(session, row)
-        _log.info("build ended", build_id=build_id, state=row.state, artifact=sha256)
+            _log.info("build ended", build_id=build_id, state=row.state, artifact=row.artifact_sha256)
 
     def _cancel_requested(self, build_id: str) -> bool:
         with self._database.read() as session:
@@ -187,20 +177,17 @@ class BuildJob:
             golden_json=golden_json(vectors),
         )
 
-    def _sign(self, row: BuildRow, builder: BuilderRow, version: ModelVersionRow, payload: bytes) -> bytes:
-        board = manifest_of(builder).board(row.board)
-        if board is None:
-            raise LookupError(f"builder {builder.id} has no board {row.board}")
-        return sign_firmware(
-            payload,
-            key=self._signing_key,
-            version=row.firmware_version,
-            security_counter=row.security_counter,
-            board=row.board,
-            model_sha256=bytes.fromhex(row.model_sha256),
-            golden_outputs=list(golden_outputs(version.golden)),
-            slot_size=board.slots["firmware"].size,
-        )
+
+def _board(builder: BuilderRow, name: str) -> Board:
+    board = manifest_of(builder).board(name)
+    if board is None:
+        raise LookupError(f"builder {builder.id} has no board {name}")
+    return board
+
+
+def _failed(error: BuilderError) -> dict[str, Any]:
+    slug = getattr(error, "reason", None) or error.code
+    return {"state": BuildState.FAILED, "error": {"slug": slug, "detail": str(error), "remedy": error.remedy}}
 
 
 def _end(row: BuildRow, state: BuildState) -> None:
@@ -222,19 +209,3 @@ def _result_json(result: Any) -> dict[str, Any]:
         "sections": [asdict(section) for section in result.sections],
         "model_slot": asdict(result.model_slot) if result.model_slot else None,
     }
-
-
-def _artifact(row: BuildRow, sha256: str, size: int) -> ArtifactRow:
-    return ArtifactRow(
-        sha256=sha256,
-        kind="firmware",
-        size=size,
-        board=row.board,
-        firmware_version=row.firmware_version,
-        security_counter=row.security_counter,
-        model=row.model,
-        version=row.version,
-        model_sha256=row.model_sha256,
-        builder_digest=row.builder_digest,
-        build_id=row.id,
-    )

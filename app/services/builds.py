@@ -171,8 +171,7 @@ class BuildService:
     def as_artifact(self, session: Session, row: ArtifactRow) -> api.Artifact:
         """An artifact as the API shows it."""
         return api.Artifact(
-            **row.model_dump(exclude={"seq", "kind"}),
-            kind="model" if row.kind == "model" else "firmware",
+            **row.model_dump(exclude={"seq"}),
             devices=rows.running_on(session, row.sha256),
         )
 
@@ -194,6 +193,7 @@ def as_build(row: BuildRow) -> api.Build:
     return api.Build.model_validate(
         {
             **row.model_dump(exclude={"seq", "result", "cancel_requested"}),
+            "artifacts": row.artifacts or [],
             "memory": result.get("memory"),
             "operators": result.get("operators", []),
             "toolchain": result.get("toolchain", {}),

@@ -42,6 +42,14 @@ def artifact(session: Session, sha256: str) -> ArtifactRow | None:
     return session.exec(select(ArtifactRow).where(ArtifactRow.sha256 == sha256)).first()
 
 
+def add_artifacts(session: Session, artifacts: Sequence[ArtifactRow]) -> None:
+    """Add those that no build made before: what does not depend on the version (a bootloader) comes again and again."""
+    for row in artifacts:
+        if artifact(session, row.sha256) is None:
+            session.add(row)
+            session.flush()
+
+
 def artifacts(session: Session, cursor: str | None, limit: int) -> Page[ArtifactRow]:
     """A page of artifacts, newest first."""
     return page(session, select(ArtifactRow), col(ArtifactRow.seq), cursor=cursor, limit=limit)

@@ -107,6 +107,7 @@ class BuildRow(SQLModel, table=True):
     firmware_version: str = Field(max_length=40)
     security_counter: int
     artifact_sha256: str | None = Field(default=None, max_length=64)
+    artifacts: list[dict[str, Any]] | None = _json(nullable=True)
     result: dict[str, Any] | None = _json(nullable=True)
     error: dict[str, Any] | None = _json(nullable=True)
     attempts: int = 0
@@ -117,12 +118,16 @@ class BuildRow(SQLModel, table=True):
 
 
 class ArtifactRow(SQLModel, table=True):
-    """A signed image in the blob store, and where it came from."""
+    """An image in the blob store, and the build that made it first; `signature` is that of formats that hold none."""
 
     __tablename__ = "artifact"
     seq: int | None = Field(default=None, primary_key=True)
     sha256: str = Field(unique=True, max_length=64)
     kind: str = Field(max_length=12)
+    format: str = Field(default="bin", max_length=10)
+    slot: str | None = Field(default=None, max_length=64)
+    abi: str | None = Field(default=None, max_length=64)
+    signature: str | None = Field(default=None, max_length=120)
     size: int
     board: str = Field(max_length=63)
     firmware_version: str = Field(max_length=40)

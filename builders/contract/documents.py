@@ -65,6 +65,14 @@ class Board:
     ram_bytes: int
     slots: Mapping[str, Slot]
 
+    def slot_for(self, kind: ImageKind, address: int) -> str | None:
+        """The name of the slot for images of a kind (`model`, `model-a`, `model-b`...) that an address lies in."""
+        for name, slot in self.slots.items():
+            of_kind = name == kind.value or name.startswith(f"{kind.value}-")
+            if of_kind and slot.address <= address < slot.address + slot.size:
+                return name
+        return None
+
 
 @dataclass(frozen=True)
 class Manifest:
@@ -108,6 +116,8 @@ class ImageKind(StrEnum):
 
     FIRMWARE = "firmware"
     MODEL = "model"
+    BOOTLOADER = "bootloader"
+    """Goes in once, at manufacture: unsigned, the same for every device of a board, and without a key."""
 
 
 @dataclass(frozen=True)

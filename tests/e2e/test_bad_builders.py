@@ -28,7 +28,7 @@ def make_image(engine: docker.DockerClient, shipped_image: str) -> Iterator[Make
     """Build an image from a Dockerfile's text (`SHIPPED` is the shipped builder) and give its reference."""
     made: list[str] = []
 
-    def make(dockerfile: str, *, manifest: bool = True) -> str:
+    def make(dockerfile: str, *, manifest: str | None = MANIFEST.read_text()) -> str:
         content = dockerfile.replace("SHIPPED", shipped_image).encode()
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as archive:
@@ -37,7 +37,7 @@ def make_image(engine: docker.DockerClient, shipped_image: str) -> Iterator[Make
             archive.addfile(info, io.BytesIO(content))
         context.seek(0)
         tag = f"tinymlaas-test:{uuid.uuid4().hex[:12]}"
-        labels = {LABEL: MANIFEST.read_text()} if manifest else {}
+        labels = {} if manifest is None else {LABEL: manifest}
         engine.images.build(fileobj=context, custom_context=True, tag=tag, labels=labels, rm=True, forcerm=True)
         made.append(tag)
         return tag
@@ -102,7 +102,7 @@ def test_a_builder_that_misbehaves_is_a_clear_error_and_nothing_is_stored(
 def test_images_that_are_no_builders_cannot_be_registered(world: World, make_image: MakeImage) -> None:
     for image, slugs in (
         ("no-such/image:1", {"image_not_found", "image_pull_failed"}),
-        (make_image(_script("exit 0"), manifest=False), {"not_a_builder"}),
+        (make_image(_script("exit 0"), manifest=None), {"not_a_builder"}),
         (make_image(_script("exit 0") + "VOLUME /data\n"), {"volume_refused"}),
         ("0" * 250, {"image_not_found", "image_pull_failed"}),
     ):

@@ -50,7 +50,8 @@ def _files(subject: Subject) -> str:
 
 def _version(subject: Subject) -> str:
     for image in subject.success.images:
-        if image.version != VERSION:
+        # A bootloader has versions of its own: it is the same whatever firmware it starts.
+        if image.kind is not ImageKind.BOOTLOADER and image.version != VERSION:
             raise Broken(f"{image.file} has version {image.version}; build.json asked for {VERSION}")
     return str(VERSION)
 
@@ -58,24 +59,27 @@ def _version(subject: Subject) -> str:
 def _address(subject: Subject) -> str:
     seen = []
     for image, content in _images(subject):
-        slot = subject.board.slots.get(image.kind.value)
-        if slot is None:
+        name = subject.board.slot_for(image.kind, image.load_address)
+        if name is None:
             raise Broken(
-                f"{image.file} is of kind {image.kind.value}, and board {subject.board.name} has no slot of that name",
-                remedy=f"Add slots.{image.kind.value} to the board in the manifest.",
+                f"{image.file} is loaded at {image.load_address:#x}, and board {subject.board.name} has no slot for "
+                f"images of kind {image.kind.value} there",
+                remedy=f"Correct load_address, or add slots.{image.kind.value} to the board in the manifest.",
             )
+        slot = subject.board.slots[name]
         begin, end = image.load_address, image.load_address + (len(content) if image.format in _RAW else 1)
-        if not slot.address <= begin or end > slot.address + slot.size:
+        if end > slot.address + slot.size:
             raise Broken(
                 f"{image.file} lies at {begin:#x}..{end:#x}, "
                 f"outside its slot {slot.address:#x}..{slot.address + slot.size:#x}"
             )
-        if image.kind is ImageKind.FIRMWARE and image.format == "bin" and begin != slot.address + HEADER_SIZE:
+        signed = image.kind is not ImageKind.BOOTLOADER and image.format == "bin"
+        if signed and begin != slot.address + HEADER_SIZE:
             raise Broken(
                 f"{image.file} lies at {begin:#x}; the signed header takes the slot's first {HEADER_SIZE:#x} bytes, "
                 f"so its place is {slot.address + HEADER_SIZE:#x}"
             )
-        seen.append(f"{image.file} at {begin:#x}")
+        seen.append(f"{image.file} at {begin:#x} in slot {name}")
     return ", ".join(seen)
 
 

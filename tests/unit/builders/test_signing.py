@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 import struct
 import subprocess
@@ -9,11 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from builders.contract import ImageKind
 from builders.errors import BadFirmwareError, BadKeyError, FirmwareTooLargeError
-from builders.signing import HEADER_SIZE, generate_key, key_id, load_key, public_pem, sign_firmware
+from builders.signing import HEADER_SIZE, generate_key, key_id, load_key, public_pem, sign_detached, sign_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,14 +28,16 @@ def sign(key: ec.EllipticCurvePrivateKey, **changes: Any) -> bytes:
     arguments: dict[str, Any] = {
         "payload": PAYLOAD,
         "key": key,
+        "kind": ImageKind.FIRMWARE,
         "version": "1.2.3+305419896",
         "security_counter": 7,
         "board": "mps2-an386",
         "model_sha256": b"\xab" * 32,
         "golden_outputs": [b"\x01\x02", b"\x03\x04"],
+        "slot": "firmware",
         "slot_size": 65536,
     } | changes
-    return sign_firmware(arguments.pop("payload"), **arguments)
+    return sign_image(arguments.pop("payload"), **arguments)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +89,45 @@ def test_the_image_is_laid_out_as_documented(key: ec.EllipticCurvePrivateKey) ->
         0x00A0: b"mps2-an386",
         0x00A1: b"\xab" * 32,
         0x00A2: struct.pack("<HI", 2, 2) + b"\x01\x02\x03\x04",
+        0x00A4: b"\x00",
     }
     unprotected, end = tlvs(image, end)
     assert end == len(image)
     assert set(unprotected) == {0x10, 0x01, 0x22}  # SHA-256, key hash, ECDSA signature
     assert unprotected[0x01].hex() == key_id(key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        (
+            {"kind": ImageKind.MODEL, "slot": "model-a", "abi": b"\xcd" * 32},
+            {0xA3: b"\xcd" * 32, 0xA4: b"\1", 0xA5: b"\0"},
+        ),
+        (
+            {"kind": ImageKind.MODEL, "slot": "model-b", "abi": b"\xcd" * 32},
+            {0xA3: b"\xcd" * 32, 0xA4: b"\1", 0xA5: b"\1"},
+        ),
+        ({"kind": ImageKind.MODEL, "slot": "model"}, {0xA4: b"\1"}),
+        ({"kind": ImageKind.FIRMWARE, "slot": "firmware", "abi": b"\xef" * 32}, {0xA3: b"\xef" * 32, 0xA4: b"\0"}),
+    ],
+)
+def test_an_image_says_its_kind_its_slot_and_its_abi_under_the_signature(
+    key: ec.EllipticCurvePrivateKey, tmp_path: Path, changes: dict[str, Any], fields: dict[int, bytes]
+) -> None:
+    image = sign(key, **changes)
+    protected, _ = tlvs(image, HEADER_SIZE + len(PAYLOAD))
+    assert {tag: value for tag, value in protected.items() if tag >= 0xA3} == fields
+    assert imgtool_verify(image, key, tmp_path) == 0
+
+
+def test_a_file_of_another_format_is_signed_beside_it(key: ec.EllipticCurvePrivateKey) -> None:
+    signature = sign_detached(b"a bundle", key=key)
+    assert signature == sign_detached(b"a bundle", key=key)
+    public = key.public_key()
+    public.verify(base64.b64decode(signature), b"a bundle", ec.ECDSA(hashes.SHA256()))
+    with pytest.raises(InvalidSignature):
+        public.verify(base64.b64decode(signature), b"a bundlf", ec.ECDSA(hashes.SHA256()))
 
 
 def test_the_same_build_signed_twice_gives_the_same_bytes(key: ec.EllipticCurvePrivateKey) -> None:
@@ -117,6 +156,7 @@ def test_an_image_too_large_for_its_slot_is_refused(key: ec.EllipticCurvePrivate
         ({"security_counter": 1 << 32}, "/security_counter"),
         ({"board": ""}, "/board"),
         ({"model_sha256": b""}, "/model_sha256"),
+        ({"abi": b"short"}, "/abi"),
         ({"golden_outputs": [b"\x01", b"\x02\x03"]}, "/golden_outputs"),
         ({"golden_outputs": [b"\x01"] * 17}, "/golden_outputs"),
         ({"golden_outputs": [bytes(60_001)]}, "/golden_outputs"),

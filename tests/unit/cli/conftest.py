@@ -159,6 +159,7 @@ class Bodies:
             "security_counter": 1,
             "key": SHA,
             "artifact_sha256": SHA if done else None,
+            "artifacts": [self.build_artifact()] if done else [],
             "memory": {"flash_bytes": 34567, "ram_bytes": 2345, "arena_bytes": 1024} if done else None,
             "operators": [],
             "toolchain": {},
@@ -170,6 +171,10 @@ class Bodies:
             "seconds": 4.25 if done else None,
             **more,
         }
+
+    def build_artifact(self, **more: Any) -> dict[str, Any]:
+        image = {"sha256": SHA, "kind": "firmware", "format": "bin", "file": "firmware.bin", "slot": "firmware"}
+        return {**image, "size": 35000, **more}
 
     def update(self, state: str = "succeeded", **more: Any) -> dict[str, Any]:
         return {
@@ -247,6 +252,10 @@ class Bodies:
         return {
             "sha256": sha256,
             "kind": "firmware",
+            "format": "bin",
+            "slot": "firmware",
+            "abi": None,
+            "signature": None,
             "size": 9,
             "board": "mps2-an386",
             "firmware_version": "1.0.0+7",

@@ -48,6 +48,19 @@ def test_the_log_is_followed_until_the_build_has_ended(cli: Cli, server: FakeSer
     assert bodies.sha in result.stdout
 
 
+def test_every_image_of_a_build_is_shown_with_its_slot(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    images = [bodies.build_artifact()]
+    images += [bodies.build_artifact(kind="model", file=f"model-{x}.bin", slot=f"model-{x}", size=4711) for x in "ab"]
+    server.on(f"GET {BUILD}", httpx.Response(200, json=bodies.build(artifacts=images)))
+    shown = cli("builds", "show", "bld_0123456789abcdef").stdout
+    for line in (
+        "firmware firmware.bin, 35,000 bytes for slot firmware",
+        "model model-a.bin, 4,711 bytes for slot model-a",
+        "model model-b.bin, 4,711 bytes for slot model-b",
+    ):
+        assert line in shown
+
+
 def test_a_failed_build_is_an_end_that_is_not_wanted(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
     failure = {"slug": "unsupported_operator", "detail": "No LSTM.", "remedy": "Leave it out."}
     server.on("POST /v1/builds", httpx.Response(202, json=bodies.build("queued")))

@@ -107,6 +107,20 @@ def test_a_good_image_for_other_circumstances_is_refused_with_its_own_result(
     assert (refused.reason, refused.result) == (reason, result)
 
 
+@pytest.mark.parametrize("kind", [b"\x01", b"\x02", b"", b"\x00\x00"])
+def test_a_signed_image_that_is_no_firmware_is_not_for_the_firmware_slot(
+    key: Any, sign: Any, recipe: Any, kind: bytes
+) -> None:
+    image = sign(key, recipe(fields={**recipe().fields, 0xA4: kind}))
+    refused = refusal(image, key, board=BOARD)
+    assert (refused.reason, refused.result) == (Refusal.WRONG_KIND, UpdateResult.UNSUPPORTED_PACKAGE)
+
+
+def test_firmware_that_says_more_about_itself_is_accepted(key: Any, sign: Any, recipe: Any) -> None:
+    image = sign(key, recipe(fields={**recipe().fields, 0xA3: bytes(32), 0xA4: b"\x00"}))
+    assert verify(image, key.public_pem, board=BOARD).golden_outputs == (b"\x01\x02\x03", b"\x04\x05\x06")
+
+
 def test_a_file_of_another_type_is_unsupported(key: Any) -> None:
     refused = refusal(b"\x7fELF" + bytes(600), key)
     assert (refused.reason, refused.result) == (Refusal.WRONG_MAGIC, UpdateResult.UNSUPPORTED_PACKAGE)
