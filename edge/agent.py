@@ -7,14 +7,17 @@ import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from edge.errors import BoardMissingError, JournalError
+from edge.flasher import Flasher
 from edge.journal import Journal
 from edge.mcuboot import load_public_key
 from edge.proxy import FlasherProxy
-from edge.qemu import QemuBoard
+from edge.qemu import MACHINES, QemuBoard
 from edge.store import ImageStore
 from edge.updater import Updater
 from lwm2m.client import Settings
@@ -24,7 +27,7 @@ from lwm2m.errors import BadRequest
 
 _log = logging.getLogger(__name__)
 
-BOARDS = {"mps2-an386": QemuBoard}
+BOARDS: dict[str, Callable[..., Flasher]] = {name: partial(QemuBoard, board=name) for name in MACHINES}
 
 
 def main(argv: list[str] | None = None) -> int:

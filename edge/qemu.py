@@ -1,9 +1,9 @@
-"""The flasher backend for an emulated board: mps2-an386 under QEMU, its flash a file, its power a process.
+"""The flasher backend for the emulated boards: a machine of QEMU, its flash a file, its power a process.
 
-The file is the machine's 16 MiB of RAM at 0x21000000 (docs/reference/image-format.md). It persists, so killing QEMU
-is cutting the power. QEMU reads the reset vector from what its generic loader registers as ROM, which of the loader's
-forms only `file=` does (`data=` is written after the CPU was reset), so the first two words of the vector table go
-through a file.
+The file is the machine's own memory where QEMU can map one, or else loaded at each power-on
+(docs/reference/image-format.md). It persists, so killing QEMU is cutting the power. QEMU reads the reset vector from
+what its generic loader registers as ROM, which of the loader's forms only `file=` does (`data=` is written after the
+CPU was reset), so the first two words of the vector table go through a file.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import BoardMissingError, FlashError
@@ -20,8 +21,6 @@ from edge.flasher import Progress
 from edge.mcuboot import HEADER_MAGIC, HEADER_SIZE, VECTOR_TABLE_START
 from edge.report import BootFailure, BootFailureKind, BootOutcome, BootReport, ReportParser
 
-FLASH_SIZE = 16 * 1024 * 1024
-SLOT_SIZE = 4 * 1024 * 1024
 ERASED = b"\xff"
 MAX_SERIAL_LOG = 1024 * 1024
 _CHUNK = 64 * 1024
@@ -30,14 +29,48 @@ _MAX_ERROR_TEXT = 16 * 1024
 _log = logging.getLogger(__name__)
 
 
-class QemuBoard:
-    """One emulated mps2-an386; implements Flasher. Its files lie in a folder of its own."""
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What differs between the emulated boards: sizes in bytes, and where the CPU reads its reset vector.
 
-    board = "mps2-an386"
-    slot_size = SLOT_SIZE
+    `flash_size` is that of the memory that QEMU keeps in the file; with `slot_address` the machine has no such memory
+    and the file, as large as the slot, is loaded to that address at each power-on.
+    """
+
+    slot_size: int
+    flash_size: int
+    reset_vector: int = 0
+    slot_address: int | None = None
+
+
+_MIB = 1024 * 1024
+_MPS2 = Machine(slot_size=4 * _MIB, flash_size=16 * _MIB)
+MACHINES = {
+    "mps2-an385": _MPS2,
+    "mps2-an386": _MPS2,
+    "mps2-an500": _MPS2,
+    "mps2-an505": Machine(slot_size=4 * _MIB, flash_size=16 * _MIB, reset_vector=0x10000000),
+    # Its memory file would be the 2 GiB of DDR: the slot is in code SRAM instead.
+    "mps3-an547": Machine(slot_size=2 * _MIB, flash_size=2 * _MIB, slot_address=0x01000000),
+}
+
+
+class QemuBoard:
+    """One emulated board of MACHINES; implements Flasher. Its files lie in a folder of its own."""
+
     instructions_per_second = 1_000_000_000  # -icount shift=0: one instruction is one nanosecond of the board's time
 
-    def __init__(self, folder: Path, *, boot_deadline: float = 60.0, executable: str = "qemu-system-arm") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        board: str = "mps2-an386",
+        boot_deadline: float = 60.0,
+        executable: str = "qemu-system-arm",
+    ) -> None:
+        self.board = board
+        self._machine = MACHINES[board]
+        self.slot_size = self._machine.slot_size
         self._folder = folder
         self._flash = folder / "flash.bin"
         self._reset_vector = folder / "reset-vector.bin"
@@ -45,7 +78,7 @@ class QemuBoard:
         self._boot_deadline = boot_deadline
         found = shutil.which(executable)
         if found is None:
-            raise BoardMissingError(f"{executable} is not installed: the emulated board needs it")
+            raise BoardMissingError(f"{executable} is not installed: the emulated board {board} needs it")
         self._executable = found
         self._process: Process | None = None
         self._drains: list[asyncio.Task[None]] = []
@@ -108,13 +141,19 @@ class QemuBoard:
     def _command(self) -> list[str]:
         machine = [
             *(self._executable, "-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "none"),
-            *("-object", f"memory-backend-file,id=flash,size=16M,mem-path={_escaped(self._flash)},share=on"),
-            *("-M", f"{self.board},memory-backend=flash"),
+            *self._memory(),
             *("-icount", "shift=0"),
-            *("-device", f"loader,addr=0x0,file={_escaped(self._reset_vector)},force-raw=on"),
+            *("-device", _loader(self._reset_vector, self._machine.reset_vector)),
         ]
         tether = Path(__file__).with_name("tether.py")
         return [sys.executable, "-I", "-S", str(tether), str(os.getpid()), *machine]
+
+    def _memory(self) -> list[str]:
+        address, size = self._machine.slot_address, self._machine.flash_size
+        if address is not None:
+            return ["-M", self.board, "-device", _loader(self._flash, address)]
+        backend = f"memory-backend-file,id=flash,size={size},mem-path={_escaped(self._flash)},share=on"
+        return ["-object", backend, "-M", f"{self.board},memory-backend=flash"]
 
     async def _await_report(self, process: Process) -> BootOutcome | None:
         """The report or its failure; None when the machine ended before either."""
@@ -144,11 +183,11 @@ class QemuBoard:
             errors += data[: _MAX_ERROR_TEXT - len(errors)]
 
     def _write_slot(self, image: bytes, progress: Progress) -> None:
-        if len(image) > SLOT_SIZE:
-            raise FlashError(f"{len(image)} bytes do not fit the slot of {SLOT_SIZE}")
+        if len(image) > self.slot_size:
+            raise FlashError(f"{len(image)} bytes do not fit the slot of {self.slot_size}")
         self._ensure_flash()
         with self._flash.open("r+b") as file:
-            file.write(ERASED * SLOT_SIZE)
+            file.write(ERASED * self.slot_size)
             file.seek(0)
             for start in range(0, len(image), _CHUNK):
                 file.write(image[start : start + _CHUNK])
@@ -162,9 +201,10 @@ class QemuBoard:
             return file.read(size)
 
     def _ensure_flash(self) -> None:
-        if not self._flash.exists() or self._flash.stat().st_size != FLASH_SIZE:
+        size = self._machine.flash_size
+        if not self._flash.exists() or self._flash.stat().st_size != size:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_durably(self._flash, ERASED * SLOT_SIZE + bytes(FLASH_SIZE - SLOT_SIZE))
+            write_durably(self._flash, ERASED * self.slot_size + bytes(size - self.slot_size))
 
 
 class SerialLog:
@@ -181,6 +221,10 @@ class SerialLog:
             self._path.replace(self._path.with_name(self._path.name + ".1"))
         with self._path.open("ab") as file:
             file.write(data)
+
+
+def _loader(file: Path, address: int) -> str:
+    return f"loader,addr={address:#x},file={_escaped(file)},force-raw=on"
 
 
 def _escaped(path: Path) -> str:

@@ -32,6 +32,15 @@ class BootFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class LayerTicks:
+    """What one layer took, in firmware that was built with the parameter `profile`."""
+
+    index: int
+    name: str
+    ticks: int
+
+
+@dataclass(frozen=True, slots=True)
 class BootReport:
     """What the board says it runs and computed: one output and one tick count per golden vector."""
 
@@ -44,6 +53,7 @@ class BootReport:
     hz: int
     arena: int
     stack: int
+    layers: tuple[LayerTicks, ...] = ()
 
 
 BootOutcome = BootReport | BootFailure
@@ -68,6 +78,7 @@ class ReportParser:
         self._boot: _Boot | None = None
         self._outputs: list[bytes] = []
         self._ticks: list[int] = []
+        self._layers: list[LayerTicks] = []
 
     def feed(self, data: bytes) -> BootOutcome | None:
         """Take bytes as they come, in pieces of any size; whatever follows the outcome is ignored."""
@@ -94,12 +105,14 @@ class ReportParser:
                     self._take_boot(fields)
                 case "golden":
                     self._take_golden(fields)
+                case "layer":
+                    self._layers.append(LayerTicks(_number(fields["index"]), fields["name"], _number(fields["ticks"])))
                 case "ready":
                     self._take_ready(fields)
                 case "fault":
                     self._fail(BootFailureKind.CRASH, line.decode("ascii"))
                 case _:
-                    pass  # a later firmware may say more; only these four decide
+                    pass  # a later firmware may say more
         except (KeyError, ValueError) as error:
             shown = line[:_MAX_DETAIL].decode("ascii", "backslashreplace")
             self._fail(BootFailureKind.GARBAGE, f"{shown!r}: {type(error).__name__} {error}")
@@ -140,6 +153,7 @@ class ReportParser:
             hz=_number(fields["hz"]),
             arena=_number(fields["arena"]),
             stack=_number(fields.get("stack", "0")),
+            layers=tuple(self._layers),
         )
 
     def _fail(self, kind: BootFailureKind, detail: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from edge.acceptance import judge
 from edge.errors import BoardMissingError, FlashError
 from edge.mcuboot import verify
-from edge.qemu import SLOT_SIZE, QemuBoard, SerialLog
+from edge.qemu import QemuBoard, SerialLog
 from edge.report import BootFailure, BootFailureKind, BootReport
 
 pytestmark = [pytest.mark.qemu, pytest.mark.toolchain]
@@ -79,14 +79,14 @@ async def test_flashing_a_shorter_image_leaves_nothing_of_the_longer_one(board: 
     await board.flash(b"long" * 100, ignore)
     await board.flash(b"short", ignore)
     flash = (tmp_path / "a,comma" / "flash.bin").read_bytes()
-    assert flash[:SLOT_SIZE] == b"short".ljust(SLOT_SIZE, b"\xff")
+    assert flash[: board.slot_size] == b"short".ljust(board.slot_size, b"\xff")
     assert await board.holds(b"short")
     assert not await board.holds(b"long" * 100)
 
 
 async def test_an_image_larger_than_the_slot_is_not_written(board: QemuBoard) -> None:
     with pytest.raises(FlashError):
-        await board.flash(bytes(SLOT_SIZE + 1), ignore)
+        await board.flash(bytes(board.slot_size + 1), ignore)
 
 
 def test_a_machine_without_qemu_says_so_before_any_image_is_blamed(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.mcuboot import Version
-from edge.report import MAX_LINE, MAX_TOTAL, BootFailure, BootFailureKind, BootReport, ReportParser
+from edge.report import MAX_LINE, MAX_TOTAL, BootFailure, BootFailureKind, BootReport, LayerTicks, ReportParser
 
 MODEL = "ab" * 32
 BOOT = f"@tml boot version=1.0.0+5 board=mps2-an386 model={MODEL} abi=cd vectors=2\n"
@@ -27,6 +27,12 @@ def test_a_report_is_read_in_pieces_of_any_size_between_free_text(size: int) -> 
     assert found == BootReport(
         Version(1, 0, 0, 5), "mps2-an386", MODEL, "cd", (b"\1\2", b"\3\4"), (10, 12), 25_000_000, 1024, 812
     )
+
+
+def test_the_ticks_of_each_layer_are_part_of_the_report_of_a_profile() -> None:
+    found = outcome(BOOT + GOLDEN + "@tml layer index=2 ticks=7 name=CONV_2D\n" + READY)
+    assert isinstance(found, BootReport)
+    assert found.layers == (LayerTicks(2, "CONV_2D", 7),)
 
 
 def test_an_unfinished_report_has_no_outcome_yet() -> None:
@@ -51,6 +57,7 @@ def test_a_second_start_before_ready_is_a_crash() -> None:
         GOLDEN,
         BOOT + READY,
         BOOT + BOOT.replace("boot", "golden"),
+        BOOT + "@tml layer index=x ticks=1 name=ADD\n",
         BOOT + "@tml golden index=1 ticks=1 output=00\n",
         BOOT + "@tml golden index=0 ticks=-1 output=00\n",
         BOOT + "@tml golden index=0 ticks=1 output=0\n",
