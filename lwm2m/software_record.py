@@ -1,16 +1,14 @@
 """The words of `software_update`: what is stored of a software update, what can happen to it, what there is to do.
 
-States, delivery, timing and the events without content are those of `update_record`.
+States, delivery, timing and the events without content are those of `update_progress`.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import ClassVar
 
-from lwm2m.errors import BadRequest
 from lwm2m.software import SoftwareState
-from lwm2m.update_record import (
+from lwm2m.update_progress import (
     CancelRequested,
     Delivery,
     Finish,
@@ -20,7 +18,8 @@ from lwm2m.update_record import (
     Started,
     Tick,
     Timing,
-    UpdateState,
+    UpdateProgress,
+    check_uri,
 )
 
 
@@ -42,59 +41,16 @@ Action = Operation | Finish
 
 
 @dataclass(frozen=True, slots=True)
-class SoftwareUpdate:
-    """The record of one update of one instance of Object 9. Everything that the server has to know after a restart."""
+class SoftwareUpdate(UpdateProgress):
+    """The record of one update of one instance of Object 9; `previous_version` is None when nothing was installed."""
 
-    target_version: str
-    delivery: Delivery
-    deadline: float  # of the present state, seconds since 1970
-    package_uri: str = ""
+    operations: ClassVar[type[StrEnum]] = Operation
+
+    in_flight: Operation | None = None
     instance: int = 0
-    state: UpdateState = UpdateState.PENDING
-    previous_version: str | None = None  # what was installed before, None when nothing was
-    attempt: int = 0
-    max_attempts: int = 3
-    in_flight: Operation | None = None  # sent, not answered
-    next_at: float | None = None  # when to poll, or to retry
-    retry: bool = False
-    retried: tuple[int, ...] = ()  # result codes that had their second chance
-    result: int | None = None  # the last Update Result that the device reported
     refused: bool = False  # the device answered the last write with 4.05
     uninstalled: bool = False  # the old package was taken away, because the device takes none beside it
     activated: bool = False
-    entered_at: float = 0.0  # the present state
-    cancelling: bool = False
-    reason: str = ""
-    timing: Timing = field(default_factory=Timing)
-
-    def to_json(self) -> dict[str, object]:
-        """As a JSON object."""
-        return asdict(self) | {"retried": list(self.retried)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Self:
-        """The inverse of `to_json`.
-
-        Raises:
-            BadRequest: the data is not what `to_json` wrote.
-        """
-        values = dict(data)
-        try:
-            state, delivery = UpdateState(str(values.pop("state"))), Delivery(str(values.pop("delivery")))
-            operation = values.pop("in_flight")
-            timing, retried = values.pop("timing"), values.pop("retried")
-            if not isinstance(timing, dict) or not isinstance(retried, list):
-                raise BadRequest("timing is an object and retried a list")
-            return cls(
-                state=state,
-                delivery=delivery,
-                in_flight=None if operation is None else Operation(str(operation)),
-                timing=Timing(**timing),
-                retried=tuple(int(code) for code in retried),
-                **values,  # type: ignore[arg-type]  # written by to_json - its keys are the fields
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRequest(f"no stored software update: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +93,16 @@ def new_software_update(
     instance: int = 0,
     package_uri: str = "",
     max_attempts: int = 3,
+    seed: int = 0,
     timing: Timing | None = None,
 ) -> SoftwareUpdate:
-    """A pending update.
+    """A pending update. `seed` spreads the back-off.
 
     Raises:
         BadRequest: a pull without a URI, or with one longer than the 255 bytes that the object holds.
     """
-    if delivery is Delivery.PULL and not 0 < len(package_uri.encode()) <= 255:
-        raise BadRequest("to pull, a device needs a package URI of 1 to 255 bytes")
+    if delivery is Delivery.PULL:
+        check_uri(package_uri)
     timing = timing or Timing()
     return SoftwareUpdate(
         target_version,
@@ -154,6 +111,7 @@ def new_software_update(
         package_uri=package_uri,
         instance=instance,
         max_attempts=max_attempts,
+        seed=seed,
         entered_at=at,
         timing=timing,
     )

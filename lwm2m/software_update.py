@@ -11,21 +11,26 @@ device that refuses that (4.05) is told to uninstall first. Success takes the ne
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from lwm2m.errors import Refused
 from lwm2m.software import SoftwareResult, SoftwareState, explain_software_result
 from lwm2m.software_record import Action, Done, Event, Failed, Observed, Operation, SoftwareUpdate
-from lwm2m.update_record import (
+from lwm2m.update_progress import (
     CancelRequested,
     Delivery,
-    Finish,
     Notified,
     Registered,
     Restarted,
+    Standing,
     Started,
     Tick,
     UpdateState,
+    again,
+    break_loop,
+    enter,
+    finish,
+    wait,
 )
 
 METHOD_NOT_ALLOWED = 0x85
@@ -45,15 +50,21 @@ def step(update: SoftwareUpdate, event: Event) -> _Step:
     """
     if update.state.is_final:
         return update, ()
+    after, actions = _decide(update, event)
+    after, end = break_loop(update, after)
+    return after, actions if end is None else end
+
+
+def _decide(update: SoftwareUpdate, event: Event) -> _Step:
     match event:
         case Started(at=at):
             pending = update.state is UpdateState.PENDING
-            return (_wait(update, at), (Operation.OBSERVE, Operation.READ)) if pending else (update, ())
+            return (wait(update, at), (Operation.OBSERVE, Operation.READ)) if pending else (update, ())
         case Registered(at=at):
             return _registered(update, at)
         case Restarted(at=at):
             idle = replace(update, in_flight=None)
-            return (idle if idle.retry else _wait(idle, at)), (Operation.OBSERVE, Operation.READ)
+            return (idle if idle.retry else wait(idle, at)), (Operation.OBSERVE, Operation.READ)
         case Notified():
             return update, (Operation.READ,) if update.in_flight is None else ()
         case Observed():
@@ -72,7 +83,7 @@ def _registered(update: SoftwareUpdate, at: float) -> _Step:
     if update.state in (UpdateState.DOWNLOADED, UpdateState.VERIFYING):
         # The answer to the execute may have been lost in a reboot.
         update = replace(update, in_flight=None)
-    update = update if update.retry else _wait(update, at)
+    update = update if update.retry else wait(update, at)
     return update, (Operation.OBSERVE, Operation.READ) if update.in_flight is None else (Operation.OBSERVE,)
 
 
@@ -83,12 +94,12 @@ def _tick(update: SoftwareUpdate, at: float) -> _Step:
         return update, ()
     if update.retry and not update.cancelling:
         return _download(update, at)
-    return _wait(update, at), (Operation.READ,)
+    return wait(update, at), (Operation.READ,)
 
 
 def _out_of_time(update: SoftwareUpdate) -> _Step:
     if update.cancelling:
-        return _finish(update, UpdateState.CANCELLED, "The device never confirmed the cancellation.")
+        return finish(update, UpdateState.CANCELLED, "The device never confirmed the cancellation.")
     text = {
         UpdateState.PENDING: "The device was not ready for an update in time.",
         UpdateState.DOWNLOADING: "The device did not finish the download in time.",
@@ -96,16 +107,16 @@ def _out_of_time(update: SoftwareUpdate) -> _Step:
         UpdateState.UPDATING: "The device did not finish the installation in time.",
     }.get(update.state, f"The device does not run version {update.target_version} in time.")
     because = f" The last problem: {update.reason}" if update.reason else ""
-    return _finish(update, UpdateState.FAILED, text + because)
+    return finish(update, UpdateState.FAILED, text + because)
 
 
 def _cancel(update: SoftwareUpdate, at: float) -> _Step:
     match update.state:
         case UpdateState.PENDING:
-            return _finish(update, UpdateState.CANCELLED, "Cancelled before anything was sent to the device.")
+            return finish(update, UpdateState.CANCELLED, "Cancelled before anything was sent to the device.")
         case UpdateState.DOWNLOADING | UpdateState.DOWNLOADED if update.in_flight is not Operation.EXECUTE_INSTALL:
             # What there is to take back only a read tells: Object 9 has no Cancel, and Uninstall may cost the old one.
-            cancelling = _wait(replace(update, cancelling=True, in_flight=None), at)
+            cancelling = wait(replace(update, cancelling=True, in_flight=None), at)
             return cancelling, (Operation.STOP_TRANSFER, Operation.READ)
         case _:
             raise Refused(
@@ -116,16 +127,16 @@ def _cancel(update: SoftwareUpdate, at: float) -> _Step:
 def _done(update: SoftwareUpdate, operation: Operation, at: float) -> _Step:
     if update.in_flight is not operation:
         return update, ()
-    answered = _wait(replace(update, in_flight=None), at)
+    answered = wait(replace(update, in_flight=None), at)
     match operation:
         case Operation.EXECUTE_UNINSTALL:
-            return _finish(update, UpdateState.CANCELLED, "Cancelled; the device has dropped the package.")
+            return finish(update, UpdateState.CANCELLED, "Cancelled; the device has dropped the package.")
         case Operation.UNINSTALL_FOR_UPDATE:
             return _write(replace(answered, uninstalled=True), at)
         case Operation.WRITE_PACKAGE:
             return answered, (Operation.READ,)
         case Operation.EXECUTE_INSTALL:
-            return _enter(update, UpdateState.UPDATING, at), ()
+            return enter(update, UpdateState.UPDATING, at), ()
         case Operation.EXECUTE_ACTIVATE:
             return replace(answered, activated=True), (Operation.READ,)
         case _:
@@ -138,10 +149,10 @@ def _operation_failed(update: SoftwareUpdate, event: Failed) -> _Step:
         return update, ()  # the machine also polls
     update = replace(update, reason=event.reason)
     if operation is Operation.READ and event.code is not None and update.state is UpdateState.PENDING:
-        return _finish(update, UpdateState.FAILED, f"The device does not let its software be updated: {event.reason}")
+        return finish(update, UpdateState.FAILED, f"The device does not let its software be updated: {event.reason}")
     if update.in_flight is not operation:
         return update, ()
-    answered = _wait(replace(update, in_flight=None), at)
+    answered = wait(replace(update, in_flight=None), at)
     if operation in _WRITES and event.code == METHOD_NOT_ALLOWED:
         return replace(answered, refused=True), (Operation.READ,)
     if operation is Operation.EXECUTE_ACTIVATE and event.code in (NOT_FOUND, METHOD_NOT_ALLOWED):
@@ -154,7 +165,7 @@ def _observed(update: SoftwareUpdate, seen: Observed) -> _Step:
     if update.in_flight is not None or (update.retry and not update.cancelling):
         return update, ()
     if seen.state is None:
-        return _wait(update, seen.at), ()
+        return wait(update, seen.at), ()
     if update.cancelling:
         return _observed_cancelling(update, seen)
     return _OBSERVED[update.state](update, seen)
@@ -162,10 +173,10 @@ def _observed(update: SoftwareUpdate, seen: Observed) -> _Step:
 
 def _observed_cancelling(update: SoftwareUpdate, seen: Observed) -> _Step:
     if seen.state in (SoftwareState.INITIAL, SoftwareState.INSTALLED):
-        return _finish(update, UpdateState.CANCELLED, "Cancelled; the device has no package waiting.")
+        return finish(update, UpdateState.CANCELLED, "Cancelled; the device has no package waiting.")
     if update.previous_version is not None and not update.uninstalled:
         text = "Cancelled; the package stays on the device unused, because removing it may remove the one that runs."
-        return _finish(update, UpdateState.CANCELLED, text)
+        return finish(update, UpdateState.CANCELLED, text)
     return _send(update, Operation.EXECUTE_UNINSTALL, seen.at)
 
 
@@ -174,14 +185,14 @@ def _observed_pending(update: SoftwareUpdate, seen: Observed) -> _Step:
     if seen.version == update.target_version and installed:
         if seen.active is not False:
             text = f"The device already runs {update.target_version}: nothing was sent."
-            return _finish(update, UpdateState.SUCCEEDED, text)
-        return _observed_verifying(_enter(update, UpdateState.VERIFYING, seen.at), seen)
+            return finish(update, UpdateState.SUCCEEDED, text)
+        return _observed_verifying(enter(update, UpdateState.VERIFYING, seen.at), seen)
     # While a package waits beside an old one, 9/x/12 tells that the old one runs; its version is not shown.
     if installed or seen.active:
         update = replace(update, previous_version=seen.version if installed and seen.version else "")
     if seen.state is SoftwareState.DELIVERED and seen.version == update.target_version:
-        return _install(_enter(update, UpdateState.DOWNLOADED, seen.at), seen.at)
-    return _download(_enter(update, UpdateState.DOWNLOADING, seen.at), seen.at)
+        return _install(enter(update, UpdateState.DOWNLOADED, seen.at), seen.at)
+    return _download(enter(update, UpdateState.DOWNLOADING, seen.at), seen.at)
 
 
 def _observed_downloading(update: SoftwareUpdate, seen: Observed) -> _Step:
@@ -189,9 +200,9 @@ def _observed_downloading(update: SoftwareUpdate, seen: Observed) -> _Step:
         return _make_room(replace(update, refused=False), seen)
     match seen.state:
         case SoftwareState.DELIVERED:
-            return _install(_enter(update, UpdateState.DOWNLOADED, seen.at), seen.at)
+            return _install(enter(update, UpdateState.DOWNLOADED, seen.at), seen.at)
         case SoftwareState.DOWNLOAD_STARTED | SoftwareState.DOWNLOADED:
-            return _wait(update, seen.at), ()
+            return wait(update, seen.at), ()
         case _:
             return _ended_early(update, seen)
 
@@ -199,7 +210,7 @@ def _observed_downloading(update: SoftwareUpdate, seen: Observed) -> _Step:
 def _make_room(update: SoftwareUpdate, seen: Observed) -> _Step:
     """The device answered the write with 4.05: its slot is taken, and it takes nothing beside what is there."""
     if update.uninstalled or seen.state is SoftwareState.INITIAL:
-        return _finish(update, UpdateState.FAILED, f"The device takes no package: {update.reason}")
+        return finish(update, UpdateState.FAILED, f"The device takes no package: {update.reason}")
     return _send(update, Operation.UNINSTALL_FOR_UPDATE, seen.at)
 
 
@@ -210,9 +221,9 @@ def _observed_downloaded(update: SoftwareUpdate, seen: Observed) -> _Step:
         case SoftwareState.DELIVERED:
             return _verdict(update, seen)
         case SoftwareState.INSTALLED if seen.version == update.target_version:
-            return _observed_verifying(_enter(update, UpdateState.VERIFYING, seen.at), seen)
+            return _observed_verifying(enter(update, UpdateState.VERIFYING, seen.at), seen)
         case SoftwareState.DOWNLOAD_STARTED | SoftwareState.DOWNLOADED:
-            return _wait(update, seen.at), ()
+            return wait(update, seen.at), ()
         case _:
             return _ended_early(update, seen)
 
@@ -220,9 +231,9 @@ def _observed_downloaded(update: SoftwareUpdate, seen: Observed) -> _Step:
 def _ended_early(update: SoftwareUpdate, seen: Observed) -> _Step:
     """Initial or installed where a download or a package is expected: installed, refused, or lost in a reboot."""
     if seen.state is SoftwareState.INSTALLED and seen.version == update.target_version:
-        return _observed_verifying(_enter(update, UpdateState.VERIFYING, seen.at), seen)
+        return _observed_verifying(enter(update, UpdateState.VERIFYING, seen.at), seen)
     if (seen.result or 0) < _FIRST_ERROR:
-        return _again(update, seen.at, update.reason or "The device lost the package.")
+        return again(update, seen.at, update.reason or "The device lost the package.")
     return _verdict(update, seen)
 
 
@@ -230,15 +241,15 @@ def _observed_updating(update: SoftwareUpdate, seen: Observed) -> _Step:
     failed = (seen.result or 0) >= _FIRST_ERROR
     match seen.state:
         case SoftwareState.INSTALLED if not failed and seen.version == update.target_version:
-            return _observed_verifying(_enter(update, UpdateState.VERIFYING, seen.at), seen)
+            return _observed_verifying(enter(update, UpdateState.VERIFYING, seen.at), seen)
         case SoftwareState.INSTALLED if not failed:
             return _other_version(update, seen)
         case SoftwareState.INITIAL if not failed:
-            return _again(update, seen.at, "The device lost the package during the installation.")
+            return again(update, seen.at, "The device lost the package during the installation.")
         case _ if failed:
             return _verdict(update, seen)
         case _:
-            return _wait(update, seen.at), ()
+            return wait(update, seen.at), ()
 
 
 def _observed_verifying(update: SoftwareUpdate, seen: Observed) -> _Step:
@@ -250,19 +261,19 @@ def _observed_verifying(update: SoftwareUpdate, seen: Observed) -> _Step:
         return _other_version(update, seen)
     if seen.active or (seen.active is None and update.activated):
         text = f"The device runs {update.target_version}, installed and active."
-        return _finish(update, UpdateState.SUCCEEDED, text)
+        return finish(update, UpdateState.SUCCEEDED, text)
     return _send(update, Operation.EXECUTE_ACTIVATE, seen.at)
 
 
 def _other_version(update: SoftwareUpdate, seen: Observed) -> _Step:
     """Installed, but not what was sent; for a while after the installation that may be a late value."""
     if seen.version is None or seen.at < update.entered_at + update.timing.settle:
-        return _wait(update, seen.at), ()
+        return wait(update, seen.at), ()
     if seen.version == update.previous_version:
         text = f"The device runs {seen.version}, the version before: it went back by itself."
-        return _finish(update, UpdateState.ROLLED_BACK, text)
+        return finish(update, UpdateState.ROLLED_BACK, text)
     text = f"The device runs version {seen.version}, not {update.target_version}."
-    return _finish(update, UpdateState.FAILED, text)
+    return finish(update, UpdateState.FAILED, text)
 
 
 def _verdict(update: SoftwareUpdate, seen: Observed) -> _Step:
@@ -271,22 +282,12 @@ def _verdict(update: SoftwareUpdate, seen: Observed) -> _Step:
     text = str(explain_software_result(result))
     if update.state in (UpdateState.UPDATING, UpdateState.VERIFYING):
         kept = seen.state is SoftwareState.INSTALLED and seen.version == update.previous_version
-        return _finish(update, UpdateState.ROLLED_BACK if kept else UpdateState.FAILED, text)
+        return finish(update, UpdateState.ROLLED_BACK if kept else UpdateState.FAILED, text)
     if result in _RETRY_ONCE and result not in update.retried:
-        return _again(replace(update, retried=(*update.retried, result)), seen.at, text)
+        return again(replace(update, retried=(*update.retried, result)), seen.at, text)
     if result == SoftwareResult.INVALID_URI and update.delivery is Delivery.PULL:
-        return _again(replace(update, delivery=Delivery.PUSH), seen.at, text)
-    return _finish(update, UpdateState.FAILED, text)
-
-
-def _again(update: SoftwareUpdate, at: float, reason: str) -> _Step:
-    """Plan the next attempt, with the delay doubled each time."""
-    if update.attempt >= update.max_attempts:
-        return _finish(update, UpdateState.FAILED, f"Given up after {update.attempt} attempts. {reason}")
-    if update.state is not UpdateState.DOWNLOADING:
-        update = _enter(update, UpdateState.DOWNLOADING, at)
-    delay = min(update.timing.backoff * 2 ** max(update.attempt - 1, 0), update.timing.backoff_cap)
-    return replace(update, retry=True, next_at=at + delay, reason=reason), ()
+        return again(replace(update, delivery=Delivery.PUSH), seen.at, text)
+    return finish(update, UpdateState.FAILED, text)
 
 
 def _download(update: SoftwareUpdate, at: float) -> _Step:
@@ -303,22 +304,7 @@ def _install(update: SoftwareUpdate, at: float) -> _Step:
 
 
 def _send(update: SoftwareUpdate, operation: Operation, at: float) -> _Step:
-    return _wait(replace(update, in_flight=operation), at), (operation,)
-
-
-def _enter(update: SoftwareUpdate, state: UpdateState, at: float) -> SoftwareUpdate:
-    limit = float(getattr(update.timing, state.value))
-    moved = replace(update, state=state, deadline=at + limit, entered_at=at, in_flight=None, retry=False)
-    return _wait(moved, at)
-
-
-def _wait(update: SoftwareUpdate, at: float) -> SoftwareUpdate:
-    return replace(update, next_at=at + update.timing.poll)
-
-
-def _finish(update: SoftwareUpdate, state: UpdateState, reason: str) -> _Step:
-    done = replace(update, state=state, reason=reason, in_flight=None, retry=False, next_at=None, cancelling=False)
-    return done, (Finish(state, reason),)
+    return wait(replace(update, in_flight=operation), at), (operation,)
 
 
 _OBSERVED: dict[UpdateState, Callable[[SoftwareUpdate, Observed], _Step]] = {
@@ -328,14 +314,6 @@ _OBSERVED: dict[UpdateState, Callable[[SoftwareUpdate, Observed], _Step]] = {
     UpdateState.UPDATING: _observed_updating,
     UpdateState.VERIFYING: _observed_verifying,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where an update stands and what happens next, in sentences."""
-
-    now: str
-    next: str
 
 
 def explain(update: SoftwareUpdate) -> Standing:

@@ -1,46 +1,46 @@
 """The words of `firmware_update`: what is stored of an update, what can happen to it, and what there is to do."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from enum import StrEnum
-from typing import Self
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import ClassVar
 
 from lwm2m.errors import BadRequest
 from lwm2m.firmware import FirmwareState
+from lwm2m.update_progress import (
+    CancelRequested,
+    Delivery,
+    Finish,
+    Notified,
+    Registered,
+    Restarted,
+    Started,
+    Tick,
+    Timing,
+    UpdateProgress,
+    UriRenewed,
+    check_uri,
+)
+
+MAX_DEFER = 0xFFFFFFFF
+"""Seconds that 5/0/13 can be asked to hold."""
 
 
-class UpdateState(StrEnum):
-    """Where an update stands."""
+class Severity(IntEnum):
+    """Resource 5/0/11: how urgent the device is to take the update."""
 
-    PENDING = "pending"
-    DOWNLOADING = "downloading"
-    DOWNLOADED = "downloaded"
-    UPDATING = "updating"
-    VERIFYING = "verifying"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    ROLLED_BACK = "rolled_back"
-    CANCELLED = "cancelled"
-
-    @property
-    def is_final(self) -> bool:
-        """Whether nothing can change any more."""
-        return self in (UpdateState.SUCCEEDED, UpdateState.FAILED, UpdateState.ROLLED_BACK, UpdateState.CANCELLED)
-
-
-class Delivery(StrEnum):
-    """How the package gets to the device."""
-
-    PUSH = "push"  # the server writes /5/0/0
-    PULL = "pull"  # the device fetches the URI in /5/0/1
+    CRITICAL = 0
+    MANDATORY = 1
+    OPTIONAL = 2
 
 
 class Operation(StrEnum):
-    """Something to do with the device; its outcome comes back as `Done`, `Failed` or `Observed`."""
+    """Something to do with the device; its outcome comes back as `Done`, `Failed`, `Observed` or `UriRenewed`."""
 
     OBSERVE = "observe"  # /5/0/3 and /5/0/5
     READ = "read"  # /5/0 and /3/0/3; the outcome is Observed
     RESET = "reset"  # write "" to /5/0/1
+    RENEW_URI = "renew_uri"  # another address for the package; the outcome is UriRenewed
+    WRITE_POLICY = "write_policy"  # severity to /5/0/11, max_defer to /5/0/13, each unless it is None
     WRITE_PACKAGE = "write_package"  # push to /5/0/0
     WRITE_URI = "write_uri"  # write package_uri to /5/0/1
     EXECUTE_UPDATE = "execute_update"  # /5/0/2
@@ -48,113 +48,28 @@ class Operation(StrEnum):
     STOP_TRANSFER = "stop_transfer"  # abort a push in progress; no outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The update has ended; tell whoever asked for it."""
-
-    state: UpdateState
-    reason: str
-
-
 Action = Operation | Finish
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds. One deadline per state; scale `downloading` with the size of the package."""
+class FirmwareUpdate(UpdateProgress):
+    """The record of one firmware update."""
 
-    pending: float = 7 * 86_400.0
-    downloading: float = 3600.0
-    downloaded: float = 900.0
-    updating: float = 900.0
-    verifying: float = 600.0
-    deferred: float = 86_400.0  # for a device that puts the installation off
-    defer: float = 600.0  # between two requests to install
-    poll: float = 15.0
-    settle: float = 10.0  # after a registration, before an old version counts as a rollback
-    backoff: float = 30.0
-    backoff_cap: float = 3600.0
+    operations: ClassVar[type[StrEnum]] = Operation
 
-
-@dataclass(frozen=True, slots=True)
-class FirmwareUpdate:
-    """The record of one update. Everything that the server has to know after a restart."""
-
-    target_version: str
-    delivery: Delivery
-    deadline: float  # of the present state, seconds since 1970
-    package_uri: str = ""
-    state: UpdateState = UpdateState.PENDING
-    previous_version: str | None = None
-    attempt: int = 0
-    max_attempts: int = 3
-    in_flight: Operation | None = None  # sent, not answered
-    next_at: float | None = None  # when to poll, or to retry
-    retry: bool = False
-    retried: tuple[int, ...] = ()  # result codes that had their second chance
-    result: int | None = None  # the last Update Result that the device reported
+    in_flight: Operation | None = None
     registered_at: float | None = None  # the device's registration since it was told to install
     reset_sent: bool = False
-    cancelling: bool = False
-    reason: str = ""
-    timing: Timing = field(default_factory=Timing)
+    stale_uri: bool = False  # the device could not use package_uri
+    severity: int | None = None  # for 5/0/11, a `Severity`
+    max_defer: int | None = None  # for 5/0/13, seconds
+    policy_sent: bool = False
+    deferred_until: float | None = None  # since the device first put the installation off
 
-    def to_json(self) -> dict[str, object]:
-        """As a JSON object."""
-        return asdict(self) | {"retried": list(self.retried)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, object]) -> Self:
-        """The inverse of `to_json`.
-
-        Raises:
-            BadRequest: the data is not what `to_json` wrote.
-        """
-        values = dict(data)
-        try:
-            state, delivery = UpdateState(str(values.pop("state"))), Delivery(str(values.pop("delivery")))
-            operation = values.pop("in_flight")
-            timing, retried = values.pop("timing"), values.pop("retried")
-            if not isinstance(timing, dict) or not isinstance(retried, list):
-                raise BadRequest("timing is an object and retried a list")
-            return cls(
-                state=state,
-                delivery=delivery,
-                in_flight=None if operation is None else Operation(str(operation)),
-                timing=Timing(**timing),
-                retried=tuple(int(code) for code in retried),
-                **values,  # type: ignore[arg-type]  # written by to_json
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadRequest(f"no stored firmware update: {error}") from error
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The device is registered and the update may begin."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The device registered (a new registration, no Update): it rebooted or came back."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """The server was restarted and took this record over."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Notified:
-    """An observed resource of Object 5 changed; the value itself is not trusted, it may be late."""
-
-    at: float
+    @property
+    def has_policy(self) -> bool:
+        """Whether there is something to tell the device about urgency, and it was not told yet."""
+        return not self.policy_sent and (self.severity is not None or self.max_defer is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,21 +109,7 @@ class Failed:
     rejected: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed; send one every few seconds."""
-
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class CancelRequested:
-    """Somebody wants the update stopped."""
-
-    at: float
-
-
-Event = Started | Registered | Restarted | Notified | Observed | Done | Failed | Tick | CancelRequested
+Event = Started | Registered | Restarted | Notified | Observed | UriRenewed | Done | Failed | Tick | CancelRequested
 
 
 def new_update(
@@ -218,15 +119,22 @@ def new_update(
     *,
     package_uri: str = "",
     max_attempts: int = 3,
+    seed: int = 0,
+    severity: int | None = None,
+    max_defer: int | None = None,
     timing: Timing | None = None,
 ) -> FirmwareUpdate:
-    """A pending update.
+    """A pending update. `seed` spreads the back-off; `severity` and `max_defer` are for 5/0/11 and 5/0/13.
 
     Raises:
-        BadRequest: a pull without a URI, or with one longer than the 255 bytes that the object holds.
+        BadRequest: a pull without a URI, or with one longer than the object holds; a policy that it does not know.
     """
-    if delivery is Delivery.PULL and not 0 < len(package_uri.encode()) <= 255:
-        raise BadRequest("to pull, a device needs a package URI of 1 to 255 bytes")
+    if delivery is Delivery.PULL:
+        check_uri(package_uri)
+    if severity is not None and severity not in set(Severity):
+        raise BadRequest("the severity is 0 (critical), 1 (mandatory) or 2 (optional)")
+    if max_defer is not None and not 0 <= max_defer <= MAX_DEFER:
+        raise BadRequest(f"the device can be let defer the update for 0 to {MAX_DEFER} seconds")
     timing = timing or Timing()
     return FirmwareUpdate(
         target_version,
@@ -234,5 +142,8 @@ def new_update(
         at + timing.pending,
         package_uri=package_uri,
         max_attempts=max_attempts,
+        seed=seed,
+        severity=severity,
+        max_defer=max_defer,
         timing=timing,
     )

@@ -25,6 +25,7 @@ from app.contract.models import (
     Readiness,
     Update,
     UpdateExplanation,
+    UpdateRequest,
 )
 from zoo.errors import ModelError
 from zoo.oracle import golden_vectors
@@ -187,7 +188,10 @@ class Stage:
     def _update(self, build: Build, delivery: Literal["push", "pull"]) -> Update:
         if build.artifact_sha256 is None:
             raise EndedBadly(f"Build {build.id} has no artifact.")
-        update = create_update(self.client, self.endpoint, build.artifact_sha256, delivery).body
+        request = UpdateRequest.model_construct(
+            endpoint=self.endpoint, artifact_sha256=build.artifact_sha256, delivery=delivery
+        )
+        update = create_update(self.client, request).body
         how = "the server writes it" if delivery == "push" else "the device fetches it"
         self.say(f"Updating {self.endpoint} by {delivery} over LwM2M ({how}): {update.id}")
         with self.session.output.state_bar(f"Updating {self.endpoint}") as bar:

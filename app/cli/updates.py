@@ -18,6 +18,7 @@ from app.contract.models import Update, UpdateExplanation, UpdateRequest
 
 commands = typer.Typer(no_args_is_help=True, help="Updates of devices.")
 
+Severity = Literal["critical", "mandatory", "optional"]
 UpdateId = Annotated[str, typer.Argument(metavar="UPDATE")]
 
 
@@ -29,12 +30,23 @@ def create(
     push: Annotated[
         bool, typer.Option("--push/--pull", help="The server writes the image; or the device fetches it.")
     ] = False,
+    severity: Annotated[Severity | None, typer.Option(help="How urgent it is (Object 5 v1.1).")] = None,
+    max_defer: Annotated[
+        int | None, typer.Option(min=0, help="Seconds for which a user may put the installation off.")
+    ] = None,
     wait: Wait = True,
 ) -> None:
     """Deliver an artifact to a device, and follow it until the device has proven it."""
     session = session_of(context)
     with session.client() as client:
-        answer = create_update(client, endpoint, sha256, "push" if push else "pull")
+        request = UpdateRequest.model_construct(
+            endpoint=endpoint,
+            artifact_sha256=sha256,
+            delivery="push" if push else "pull",
+            severity=severity,
+            max_defer_seconds=max_defer,
+        )
+        answer = create_update(client, request)
         if wait:
             _follow(session, client, answer.body)
             return
@@ -106,9 +118,8 @@ def watch(context: typer.Context, update_id: UpdateId) -> None:
         _follow(session, client, client.get(at("updates", update_id), Update).body)
 
 
-def create_update(client: ApiClient, endpoint: str, sha256: str, delivery: Literal["push", "pull"]) -> Answer[Update]:
+def create_update(client: ApiClient, request: UpdateRequest) -> Answer[Update]:
     """Queue an update."""
-    request = UpdateRequest.model_construct(endpoint=endpoint, artifact_sha256=sha256, delivery=delivery)
     return client.post(at("updates"), Update, request)
 
 
@@ -138,6 +149,8 @@ def _view(body: Update) -> RenderableType:
             ("reason", body.reason),
             ("kind", f"{body.kind}, {body.delivery}"),
             ("device", body.endpoint),
+            ("severity", body.severity),
+            ("may be put off for", f"{body.max_defer_seconds} s" if body.max_defer_seconds is not None else None),
             ("artifact", body.artifact_sha256),
             ("previous", body.previous_sha256),
             ("bytes", f"{body.bytes_sent:,} of {body.bytes_total:,}"),

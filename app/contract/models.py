@@ -405,6 +405,18 @@ class UpdateRequest(BaseModel):
         Literal["push", "pull"],
         Field(description="`push`: the server writes the package; `pull`: the device fetches it from a URI"),
     ] = "pull"
+    severity: Annotated[
+        Literal["critical", "mandatory", "optional"] | None,
+        Field(description="How urgent it is: written to `/5/0/11` before the package. Needs Object 5 of version 1.1"),
+    ] = None
+    max_defer_seconds: Annotated[
+        int | None,
+        Field(
+            description="How long a user may put the installation off: written to `/5/0/13`; then the device installs by itself. Needs Object 5 of version 1.1",
+            ge=0,
+            le=2592000,
+        ),
+    ] = None
 
 
 class Update(BaseModel):
@@ -414,6 +426,8 @@ class Update(BaseModel):
     artifact_sha256: str
     previous_sha256: str | None
     delivery: Literal["push", "pull"]
+    severity: Literal["critical", "mandatory", "optional"] | None
+    max_defer_seconds: int | None
     state: Literal[
         "pending",
         "downloading",

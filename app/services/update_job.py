@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -28,29 +29,25 @@ from lwm2m.errors import Lwm2mError, Refused, Rejected
 from lwm2m.events import Event as BridgeEvent
 from lwm2m.events import Notification, Registered
 from lwm2m.firmware import FirmwareState
-from lwm2m.firmware_update import explain, step
+from lwm2m.firmware_update import step
 from lwm2m.nodes import Instance, Node, Resource
 from lwm2m.paths import Path
 from lwm2m.registration import Registration
-from lwm2m.update_record import (
+from lwm2m.update_progress import (
     CancelRequested,
     Delivery,
-    Done,
-    Event,
-    Failed,
     Finish,
-    FirmwareUpdate,
     Notified,
-    Observed,
-    Operation,
     Restarted,
     Started,
     Tick,
     Timing,
     UpdateState,
-    new_update,
+    UriRenewed,
 )
-from lwm2m.update_record import Registered as DeviceRegistered
+from lwm2m.update_progress import Registered as DeviceRegistered
+from lwm2m.update_record import Done, Event, Failed, FirmwareUpdate, Observed, Operation, Severity, new_update
+from lwm2m.update_standing import explain
 from lwm2m.values import ResourceType
 
 _log = structlog.get_logger(__name__)
@@ -58,6 +55,7 @@ _log = structlog.get_logger(__name__)
 FIRMWARE = Path.of(5, 0)
 STATE, RESULT = Path.of(5, 0, 3), Path.of(5, 0, 5)
 PACKAGE_URI, EXECUTE_UPDATE, CANCEL = Path.of(5, 0, 1), Path.of(5, 0, 2), Path.of(5, 0, 10)
+SEVERITY, MAX_DEFER = Path.of(5, 0, 11), Path.of(5, 0, 13)
 RUNNING_VERSION = Path.of(3, 0, 3)
 BOARD_REPORT = Path.of(26241, 0, 0)
 TICK_SECONDS = 0.5
@@ -149,15 +147,25 @@ class Conversation:
             settle=3.0,
             backoff=5.0,
         )
-        registration = next(
-            (item for item in await self._job.bridge.registrations() if item.endpoint == row.endpoint), None
+        registration = await self._registration()
+        update = new_update(
+            row.expected_version,
+            Delivery(row.delivery),
+            at,
+            package_uri=f"{self._job.package_base(registration)}/{row.token}",
+            seed=secrets.randbits(32),
+            severity=None if row.severity is None else Severity[row.severity.upper()],
+            max_defer=row.max_defer_seconds,
+            timing=timing,
         )
-        uri = f"{self._job.package_base(registration)}/{row.token}"
-        update = new_update(row.expected_version, Delivery(row.delivery), at, package_uri=uri, timing=timing)
         await asyncio.to_thread(self._save, update, None)
         if registration is not None:
             self._queue.put_nowait(Started(at))
         return update
+
+    async def _registration(self) -> Registration | None:
+        registrations = await self._job.bridge.registrations()
+        return next((each for each in registrations if each.endpoint == self._row.endpoint), None)
 
     async def _converse(self, update: FirmwareUpdate) -> None:
         while True:
@@ -227,6 +235,17 @@ class Conversation:
             case Operation.WRITE_URI:
                 uri = Resource(1, ResourceType.STRING, update.package_uri)
                 (await bridge.write(endpoint, PACKAGE_URI, uri)).require_success()
+            case Operation.RENEW_URI:
+                token = await asyncio.to_thread(self._renew_token)
+                return UriRenewed(time.time(), f"{self._job.package_base(await self._registration())}/{token}")
+            case Operation.WRITE_POLICY:
+                for path, kind, value in (
+                    (SEVERITY, ResourceType.INTEGER, update.severity),
+                    (MAX_DEFER, ResourceType.UNSIGNED_INTEGER, update.max_defer),
+                ):
+                    if value is not None:
+                        wish = Resource(path.ids[-1], kind, value)
+                        (await bridge.write(endpoint, path, wish)).require_success()
             case Operation.RESET:
                 empty = Resource(1, ResourceType.STRING, "")
                 (await bridge.write(endpoint, PACKAGE_URI, empty)).require_success()
@@ -288,9 +307,10 @@ class Conversation:
             self._copy(update, row, event)
             if update.state is UpdateState.DOWNLOADING and before != row.state:
                 row.started_at = row.started_at or now()
-            standing = explain(update).now
             if before != row.state or (update.retry and row.reason != update.reason):
-                record(transaction.session, row, standing)
+                record(transaction.session, row, explain(update).now)
+            elif update.reason and row.reason != update.reason:
+                record(transaction.session, row, update.reason)
             row.reason = update.reason or None
             transaction.session.add(row)
         self._row = row
@@ -303,6 +323,19 @@ class Conversation:
         row.deadline_at = datetime.fromtimestamp(update.deadline, UTC)
         if isinstance(event, Observed):
             row.reported_version = event.version
+
+    def _renew_token(self) -> str:
+        """A new address for the package; the one before is void from now on."""
+        token = secrets.token_urlsafe(24)
+        with self._job.database.write() as transaction:
+            row = rows.update(transaction.session, self._id)
+            if row is None:
+                raise LookupError(f"update {self._id} is gone")
+            before, row.token = row.token, token
+            transaction.session.add(row)
+        self._row = row
+        self._job.packages.forget(before)
+        return token
 
     def _refuse_cancel(self, text: str) -> None:
         with self._job.database.write() as transaction:

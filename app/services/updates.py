@@ -18,7 +18,9 @@ from app.storage.database import Database, Transaction
 from app.storage.pages import Page
 from app.storage.tables import ArtifactRow, DeviceRow, UpdateRow
 from lwm2m.firmware import explain_result
+from lwm2m.registration import Registration
 
+FIRMWARE_OBJECT = 5
 CANCELLABLE = frozenset({"pending", "downloading", "downloaded"})
 
 _NEXT = {
@@ -49,6 +51,8 @@ class UpdateService:
         device = self._devices.device(session, request.endpoint)
         artifact = self._builds.artifact(session, request.artifact_sha256)
         self._check(session, device, artifact)
+        if request.severity is not None or request.max_defer_seconds is not None:
+            _check_urgency(device)
         row = UpdateRow(
             id=new_id("upd"),
             endpoint=device.endpoint,
@@ -57,6 +61,8 @@ class UpdateService:
             previous_version=device.firmware_version,
             expected_version=artifact.firmware_version,
             delivery=request.delivery,
+            severity=request.severity,
+            max_defer_seconds=request.max_defer_seconds,
             token=secrets.token_urlsafe(24),
             bytes_total=artifact.size,
         )
@@ -158,6 +164,21 @@ class UpdateService:
                 "next": _NEXT[row.state],
                 "steps": steps,
             }
+        )
+
+
+def _check_urgency(device: DeviceRow) -> None:
+    """A device may have the resources without naming the version of its object; one that names 1.0 has them not."""
+    if device.registration is None:
+        return
+    registration = Registration.from_json(device.registration)
+    version = dict(registration.versions).get(FIRMWARE_OBJECT)
+    if version == "1.0" or (version is None and registration.lwm2m_version.startswith("1.0")):
+        raise Invalid(
+            "urgency_unsupported",
+            "The device has Object 5 in version 1.0, which has no severity and no deferral.",
+            "Leave severity and max_defer_seconds out.",
+            "body.severity",
         )
 
 

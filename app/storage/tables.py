@@ -188,6 +188,8 @@ class UpdateRow(SQLModel, table=True):
     expected_version: str = Field(max_length=64)
     reported_version: str | None = Field(default=None, max_length=64)
     delivery: str = Field(max_length=8)
+    severity: str | None = Field(default=None, max_length=9)
+    max_defer_seconds: int | None = None
     token: str = Field(unique=True, max_length=64)
     state: str = Field(default="pending", max_length=12, index=True)
     machine: dict[str, Any] | None = _json(nullable=True)

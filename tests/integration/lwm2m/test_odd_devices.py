@@ -21,23 +21,9 @@ from lwm2m.firmware_update import step
 from lwm2m.nodes import Instance, Resource
 from lwm2m.paths import Path
 from lwm2m.server import Lwm2mServer
-from lwm2m.update_record import (
-    Delivery,
-    Done,
-    Event,
-    Failed,
-    Finish,
-    FirmwareUpdate,
-    Notified,
-    Observed,
-    Operation,
-    Started,
-    Tick,
-    Timing,
-    UpdateState,
-    new_update,
-)
-from lwm2m.update_record import Registered as DeviceRegistered
+from lwm2m.update_progress import Delivery, Finish, Notified, Started, Tick, Timing, UpdateState
+from lwm2m.update_progress import Registered as DeviceRegistered
+from lwm2m.update_record import Done, Event, Failed, FirmwareUpdate, Observed, Operation, new_update
 from lwm2m.values import ResourceType
 
 PACKAGE = bytes(range(256)) * 16

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lwm2m import firmware_update, software_record, software_update, update_record
+from lwm2m import firmware_update, software_record, software_update, update_progress, update_record
 from lwm2m.errors import CodecError, DeviceTimeout, Lwm2mError, Rejected
 from lwm2m.events import Notification, Registered
 from lwm2m.firmware import FirmwareState
@@ -18,7 +18,7 @@ from lwm2m.server import Lwm2mServer
 from lwm2m.simulator import Fault, SimulatedDevice, Simulator
 from lwm2m.simulator.device import Profile
 from lwm2m.software import SoftwareState
-from lwm2m.update_record import Delivery, Finish, Started, Tick, Timing
+from lwm2m.update_progress import Delivery, Finish, Started, Tick, Timing
 from lwm2m.values import ResourceType
 
 TIMING = Timing(
@@ -92,9 +92,9 @@ class Driver:
 
     def _listen(self, event: object) -> None:
         if isinstance(event, Registered) and event.registration.endpoint == self.endpoint:
-            self._feed(update_record.Registered(time.time()))
+            self._feed(update_progress.Registered(time.time()))
         elif isinstance(event, Notification) and event.endpoint == self.endpoint:
-            self._feed(update_record.Notified(time.time()))
+            self._feed(update_progress.Notified(time.time()))
 
     def _feed(self, event: Any) -> None:
         self.update, actions = self._step(self.update, event)

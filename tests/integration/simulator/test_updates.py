@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lwm2m.simulator import Fault
-from lwm2m.update_record import Delivery, UpdateState
+from lwm2m.update_progress import Delivery, UpdateState
 
 PACKAGE = b"version:2.0.0\n" + bytes(index * 31 % 251 for index in range(40_000))
 SHA = hashlib.sha256(PACKAGE).hexdigest()

@@ -184,6 +184,8 @@ class Bodies:
             "artifact_sha256": SHA,
             "previous_sha256": None,
             "delivery": "push",
+            "severity": None,
+            "max_defer_seconds": None,
             "state": state,
             "reason": None,
             "result": None,

@@ -36,6 +36,17 @@ def test_an_update_is_followed_through_its_states(
     assert told == ["pending", "downloading", "verifying", "succeeded"]
 
 
+def test_urgency_goes_with_the_update(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    pending = bodies.update("pending", severity="optional", max_defer_seconds=3600)
+    server.on("POST /v1/updates", httpx.Response(202, json=pending))
+    wishes = ("--severity", "optional", "--max-defer", "3600")
+    result = cli("updates", "create", "demo-board", bodies.sha, *wishes, "--no-wait")
+    assert result.exit_code == 0, result.output
+    body = json.loads(server.requests[0].content)
+    assert (body["severity"], body["max_defer_seconds"]) == ("optional", 3600)
+    assert "3600 s" in result.output
+
+
 @pytest.mark.parametrize("state", ["failed", "rolled-back", "cancelled"])
 def test_a_device_that_did_not_keep_it_is_explained(cli: Cli, server: FakeServer, bodies: Bodies, state: str) -> None:
     server.on(f"GET {UPDATE}", *_states(bodies, state))

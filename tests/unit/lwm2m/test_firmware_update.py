@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import random
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -22,27 +24,34 @@ from lwm2m.firmware_device import (
     transition,
 )
 from lwm2m.firmware_device import Event as DeviceEvent
-from lwm2m.firmware_update import explain, step
-from lwm2m.update_record import (
-    Action,
+from lwm2m.firmware_update import step
+from lwm2m.update_progress import (
+    MAX_STATE_WRITES,
     CancelRequested,
     Delivery,
-    Done,
-    Event,
-    Failed,
     Finish,
-    FirmwareUpdate,
     Notified,
-    Observed,
-    Operation,
     Registered,
     Restarted,
     Started,
     Tick,
     Timing,
     UpdateState,
+    UriRenewed,
+    backoff,
+)
+from lwm2m.update_record import (
+    Action,
+    Done,
+    Event,
+    Failed,
+    FirmwareUpdate,
+    Observed,
+    Operation,
+    Severity,
     new_update,
 )
+from lwm2m.update_standing import explain
 
 IDLE, LOADING, LOADED, UPDATING = FirmwareState
 TIMING = Timing(poll=10, settle=5, backoff=30)
@@ -175,20 +184,31 @@ def test_a_package_version_of_a_waiting_package_proves_nothing() -> None:
     assert Observed(0, IDLE, 1, "1.0", "2.0").version == "1.0"
 
 
-def test_a_retry_waits_longer_each_time_and_has_a_limit() -> None:
-    update, delays = SENT, []
+def test_a_retry_waits_somewhere_in_a_range_that_doubles_and_there_is_a_limit() -> None:
+    update, delays = replace(SENT, seed=7), []
     while not update.state.is_final:
         update, actions = step(update, seen(IDLE, 4, at=100))
         if update.state.is_final:
             break
         assert actions == ()
         delays.append(update.next_at - 100)
-        assert step(update, Tick(update.next_at - 1))[1] == ()
+        assert step(update, Tick(update.next_at - 0.001))[1] == ()
         update, actions = step(update, Tick(update.next_at))
         assert actions == (Operation.WRITE_PACKAGE,)
         update, _ = step(update, Done(100, Operation.WRITE_PACKAGE))
-    assert delays == [30, 60]
+    assert delays == pytest.approx([backoff(TIMING, 7, 1), backoff(TIMING, 7, 2)])
     assert "Given up after 3 attempts" in update.reason
+
+
+@pytest.mark.parametrize(
+    ("attempt", "limit"), [(0, 30), (1, 30), (2, 60), (3, 120), (7, 1920), (8, 3600), (4000, 3600)]
+)
+def test_the_delays_of_a_fleet_are_spread_over_the_whole_range(attempt: int, limit: float) -> None:
+    delays = [backoff(TIMING, seed, attempt) for seed in range(2000)]
+    assert 0 <= min(delays) < 0.01 * limit
+    assert 0.99 * limit < max(delays) < limit
+    assert statistics.fmean(delays) == pytest.approx(limit / 2, rel=0.05)
+    assert len(set(delays)) == 2000
 
 
 def test_an_unsupported_protocol_changes_pull_into_push() -> None:
@@ -197,14 +217,131 @@ def test_an_unsupported_protocol_changes_pull_into_push() -> None:
     assert actions == (Operation.WRITE_PACKAGE,)
 
 
+def test_an_invalid_uri_is_renewed_before_the_one_attempt_that_is_left() -> None:
+    update, _ = step(PULLING, seen(IDLE, 7))
+    update, actions = step(update, Tick(update.next_at))
+    assert actions == (Operation.RENEW_URI,)
+    failed, _ = step(update, Failed(200, Operation.RENEW_URI, "no address", rejected=False))
+    assert step(failed, Tick(failed.next_at))[1] == (Operation.RENEW_URI,)
+    again, actions = step(FirmwareUpdate.from_json(update.to_json()), Restarted(200))
+    assert step(again, Tick(again.next_at))[1] == (Operation.RENEW_URI,)
+    update, actions = step(update, UriRenewed(201, "coap://other/fw/fresh"))
+    assert (actions, update.package_uri, update.attempt) == ((Operation.WRITE_URI,), "coap://other/fw/fresh", 2)
+    update, _ = step(update, Done(202, Operation.WRITE_URI))
+    assert step(update, UriRenewed(203, "coap://late/fw/fresh")) == (update, ())
+    update, _ = step(update, seen(IDLE, 7))
+    assert update.state is UpdateState.FAILED
+    assert "could not use the package's URI" in update.reason
+
+
+def test_a_pushed_package_has_no_uri_to_renew() -> None:
+    update, _ = step(SENT, seen(IDLE, 7))
+    assert step(update, Tick(update.next_at))[1] == (Operation.WRITE_PACKAGE,)
+
+
+def test_the_device_is_told_the_severity_before_it_gets_the_package() -> None:
+    pending = new_update("2.0", Delivery.PUSH, 0, severity=Severity.OPTIONAL, max_defer=3600, timing=TIMING)
+    update, actions = step(pending, seen(IDLE))
+    assert (update.state, actions) == (UpdateState.DOWNLOADING, (Operation.WRITE_POLICY,))
+    assert "urgent" in explain(update).now
+    assert step(update, seen(IDLE)) == (update, ())
+    silent, actions = step(update, Failed(101, Operation.WRITE_POLICY, "timeout", rejected=False))
+    assert (step(silent, seen(IDLE))[1], step(silent, Tick(silent.next_at))[1]) == ((), (Operation.WRITE_POLICY,))
+    told, actions = step(update, Done(101, Operation.WRITE_POLICY))
+    assert (actions, told.attempt) == ((Operation.WRITE_PACKAGE,), 1)
+    lost, _ = step(replace(told, in_flight=None), seen(IDLE, 4))
+    assert step(lost, Tick(lost.next_at))[1] == (Operation.WRITE_PACKAGE,)  # once is enough
+
+
+def test_a_device_with_the_old_object_is_updated_without_a_severity() -> None:
+    update, _ = step(new_update("2.0", Delivery.PUSH, 0, severity=0, timing=TIMING), seen(IDLE))
+    update, actions = step(update, Failed(101, Operation.WRITE_POLICY, "4.04 Not Found", rejected=True))
+    assert actions == (Operation.WRITE_PACKAGE,)
+    assert update.reason == "The device takes no severity and no period for putting off: 4.04 Not Found"
+
+
+@pytest.mark.parametrize("policy", [{"severity": 3}, {"severity": -1}, {"max_defer": -1}, {"max_defer": 2**32}])
+def test_a_severity_or_period_that_the_object_cannot_hold_is_refused(policy: dict[str, int]) -> None:
+    with pytest.raises(BadRequest):
+        new_update("2.0", Delivery.PUSH, 0, **policy)
+
+
 def test_a_deferred_installation_is_asked_for_again_and_keeps_the_package() -> None:
-    update, _ = step(INSTALLING, seen(LOADED, 11, at=100))
+    update, _ = step(replace(INSTALLING, max_defer=3600), seen(LOADED, 11, at=100))
     assert (update.state, update.next_at) == (UpdateState.DOWNLOADED, 700)
     assert step(update, Tick(699))[1] == ()
     update, actions = step(update, Tick(700))
     assert actions == (Operation.EXECUTE_UPDATE,)
     update, _ = step(update, Done(701, Operation.EXECUTE_UPDATE))
     assert update.state is UpdateState.UPDATING
+
+
+@pytest.mark.parametrize(("max_defer", "last"), [(None, 86_400 + 900), (7200, 7200 + 900), (0, 900)])
+def test_a_device_may_put_the_installation_off_for_its_period_and_then_for_the_usual_deadline(
+    max_defer: int | None, last: float
+) -> None:
+    update, _ = step(replace(INSTALLING, max_defer=max_defer), seen(LOADED, 11, at=1000))
+    at, requests = 1000.0, 0
+    while not update.state.is_final:
+        at = min(update.next_at, update.deadline)
+        update, actions = step(update, Tick(at))
+        if actions == (Operation.EXECUTE_UPDATE,):
+            requests += 1
+            update, _ = step(update, Done(at, Operation.EXECUTE_UPDATE))
+            update, _ = step(update, seen(LOADED, 11, at=at))
+    assert (at, update.state) == (1000 + last, UpdateState.FAILED)
+    assert requests <= 8
+    assert "put the update off" in update.reason
+
+
+def test_a_device_that_installs_at_the_end_of_its_deferral_has_succeeded() -> None:
+    update, _ = step(replace(INSTALLING, max_defer=600), seen(LOADED, 11, at=100))
+    update, _ = step(update, Registered(750))
+    assert step(update, seen(IDLE, 1, "2.0", at=751))[0].state is UpdateState.SUCCEEDED
+
+
+def test_an_update_that_goes_in_circles_is_ended() -> None:
+    update = INSTALLING
+    for turn in itertools.count(1):
+        update, _ = step(update, seen(LOADED, 11, at=100))
+        update, _ = step(replace(update, retry=False), seen(UPDATING, at=100))
+        if update.state.is_final:
+            break
+        assert turn < MAX_STATE_WRITES
+    assert update.state is UpdateState.FAILED
+    assert update.state_writes == MAX_STATE_WRITES
+    assert "28 times without coming to an end" in update.reason
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_every_update_ends_whatever_the_device_says(seed: int) -> None:
+    """A device that answers at random, late or never, and registers when it likes."""
+    chance = random.Random(seed)
+    policy = {"severity": 1, "max_defer": 7200} if seed % 2 else {}
+    update = new_update("2.0", Delivery.PULL, 0, package_uri="coap://s/fw/t", seed=seed, timing=TIMING, **policy)
+    at, limit = 0.0, 14 * 86_400.0
+    queue: list[Event] = [Started(0)]
+    while not update.state.is_final:
+        event = queue.pop(0) if queue else Tick(at)
+        update, actions = step(update, event)
+        assert update.state_writes <= MAX_STATE_WRITES
+        assert update.attempt <= update.max_attempts
+        for action in actions:
+            if not isinstance(action, Operation) or chance.random() < 0.1:
+                continue
+            if action is Operation.READ:
+                queue.append(seen(chance.choice(list(FirmwareState)), chance.choice([0, 1, 4, 5, 7, 9, 11]), "1.0", at))
+            elif action is Operation.RENEW_URI:
+                queue.append(UriRenewed(at, "coap://s/fw/u"))
+            elif chance.random() < 0.7:
+                queue.append(Done(at, action))
+            else:
+                queue.append(Failed(at, action, "4.00", rejected=chance.random() < 0.5))
+        if chance.random() < 0.05:
+            queue.append(Registered(at))
+        at += chance.choice([1, 10, 100, 1000])
+        assert at < limit
+    assert update.reason
 
 
 @pytest.mark.parametrize("name", ["sending", "sent", "pulling", "executing"])
@@ -310,6 +447,9 @@ class World:
             self.feed(Observed(self.now, self.device.state, self.device.result, self.version))
             return
         if operation in (Operation.OBSERVE, Operation.STOP_TRANSFER):
+            return
+        if operation is Operation.RENEW_URI:
+            self.feed(UriRenewed(self.now, "coap://s/fw/fresh"))
             return
         events: dict[Operation, DeviceEvent] = {
             Operation.WRITE_PACKAGE: PackageWritten(),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -34,7 +35,8 @@ from lwm2m.software_record import (
     new_software_update,
 )
 from lwm2m.software_update import explain, step
-from lwm2m.update_record import (
+from lwm2m.update_progress import (
+    MAX_STATE_WRITES,
     CancelRequested,
     Delivery,
     Finish,
@@ -402,3 +404,62 @@ def test_success_always_shows_the_target_installed() -> None:
 def test_the_results_that_are_retried_are_the_table_of_the_design() -> None:
     retried = [code for code in SoftwareResult if code >= 50 and step(SENT, seen(S.INITIAL, code))[0].retry]
     assert retried == [SoftwareResult.CONNECTION_LOST, SoftwareResult.INTEGRITY_FAILURE]
+
+
+@pytest.mark.parametrize("delivery", Delivery)
+@pytest.mark.parametrize("code", [*range(48, 64), 255])
+def test_only_a_lost_or_damaged_download_is_tried_once_more_and_a_bad_uri_is_pushed(
+    delivery: Delivery, code: int
+) -> None:
+    sent = replace(SENT, delivery=delivery, package_uri="coap://s/t")
+    update, actions = step(sent, Observed(100, S.INITIAL, code))
+    tried_again = code < 50 or code in (52, 53) or (code == 56 and delivery is Delivery.PULL)
+    assert update.state is (U.DOWNLOADING if tried_again else U.FAILED)
+    if not tried_again:
+        return
+    assert (actions, step(update, Tick(update.next_at - 0.001))[1]) == ((), ())
+    update, actions = step(update, Tick(update.next_at))
+    by_push = delivery is Delivery.PUSH or code == 56
+    assert actions == (Operation.WRITE_PACKAGE if by_push else Operation.WRITE_URI,)
+    update, _ = step(replace(update, in_flight=None), Observed(200, S.INITIAL, code))
+    assert update.state is (U.DOWNLOADING if code < 50 else U.FAILED)  # no code has a third attempt
+
+
+def test_two_devices_of_a_fleet_do_not_come_back_at_the_same_instant() -> None:
+    first, second = (step(replace(SENT, seed=seed), Observed(100, S.INITIAL, 52))[0].next_at for seed in (1, 2))
+    assert first != second
+    assert 100 <= min(first, second) <= max(first, second) < 100 + TIMING.backoff
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_update_ends_whatever_the_device_says(seed: int) -> None:
+    """A device that answers at random, late or never."""
+    chance = random.Random(seed)
+    update = new_software_update("2.0", Delivery.PULL, 0, package_uri="coap://s/t", seed=seed, timing=TIMING)
+    at = 0.0
+    queue: list[Event] = [Started(0)]
+    while not update.state.is_final:
+        update, actions = step(update, queue.pop(0) if queue else Tick(at))
+        assert update.state_writes <= MAX_STATE_WRITES
+        for action in actions:
+            if not isinstance(action, Operation) or chance.random() < 0.1:
+                continue
+            if action is Operation.READ:
+                result, active = chance.choice([0, 1, 2, 3, 50, 52, 53, 56]), chance.choice([True, False, None])
+                queue.append(Observed(at, chance.choice(list(S)), result, chance.choice(["1.0", "2.0", None]), active))
+            elif chance.random() < 0.7:
+                queue.append(Done(at, action))
+            else:
+                queue.append(Failed(at, action, "4.05", chance.choice([0x84, 0x85, None])))
+        if chance.random() < 0.05:
+            queue.append(Registered(at))
+        at += chance.choice([1, 10, 100, 1000])
+        assert at < 14 * 86_400
+    assert update.reason
+
+
+def test_an_update_that_goes_in_circles_is_ended() -> None:
+    update = replace(HELD, state_writes=MAX_STATE_WRITES - 1, in_flight=Operation.EXECUTE_INSTALL)
+    update, actions = step(update, Done(100, Operation.EXECUTE_INSTALL))
+    assert actions == (Finish(U.FAILED, update.reason),)
+    assert "28 times without coming to an end" in update.reason
