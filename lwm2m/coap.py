@@ -21,6 +21,7 @@ from lwm2m.security import SecurityStore
 from lwm2m.transports.coaps import CoapsTransport, SessionAddress
 from lwm2m.transports.limits import DtlsLimits
 from lwm2m.transports.oscore import OscoreContexts, ProtectedSite
+from lwm2m.transports.tap import Tap, Trace
 from lwm2m.transports.tcp import TcpTransport
 from lwm2m.transports.transport import Transports
 from lwm2m.transports.udp import UdpTransport
@@ -88,6 +89,7 @@ class Endpoint:
         self._context = context
         self._contexts = contexts
         self._background: set[asyncio.Task[None]] = set()
+        self._tap = Tap(context.by_scheme.values)
 
     @property
     def port(self) -> int:
@@ -127,6 +129,10 @@ class Endpoint:
         watch = self._watch(peer, request, timeout, on_notification)
         watch.resume(token)
         return watch
+
+    def trace(self, wants: Callable[[str], bool], listener: Trace) -> Callable[[], None]:
+        """Hear every message of some peers; see `CoapEndpoint.trace`."""
+        return self._tap.listen(wants, listener)
 
     async def close(self) -> None:
         """Free the ports."""

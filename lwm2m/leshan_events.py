@@ -1,6 +1,7 @@
-"""Leshan's event stream: server-sent events for registrations, notifications, Sends, and answers that come late."""
+"""Leshan's event stream: registrations, notifications, Sends, late answers, and the messages of one device."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from starlette.requests import Request
 from starlette.types import Send
@@ -19,6 +20,7 @@ from lwm2m.events import (
     Subscription,
     Updated,
 )
+from lwm2m.leshan_coaplog import coaplog_json
 from lwm2m.leshan_json import Json, node_json, nodes_json, registration_json, update_json
 from lwm2m.leshan_sse import Frame, FrameStream, beat, first, frame
 from lwm2m.nodes import Node
@@ -100,9 +102,24 @@ class _ServerStream(FrameStream):
 
     async def run(self, send: Send) -> None:
         """Subscribes before the headers go out, so that a client misses nothing after it has seen them."""
-        with self._server.events.subscribe() as subscription:
+        with self._server.events.subscribe() as subscription, self._traced():
             await self.begin(send)
             await first(self.feed(send), self._feed_events(subscription, send), beat(send))
+
+    @contextmanager
+    def _traced(self) -> Iterator[None]:
+        """As Leshan has it: messages are told of one device, which is registered when the stream is opened."""
+        endpoint = self._endpoint
+        if endpoint is None or all(each.endpoint != endpoint for each in self._server.registrations()):
+            yield
+            return
+        forget = self._server.trace(
+            endpoint, lambda message: self.put((endpoint, frame("COAPLOG", coaplog_json(endpoint, message))))
+        )
+        try:
+            yield
+        finally:
+            forget()
 
     async def _feed_events(self, subscription: Subscription, send: Send) -> None:
         while (event := await subscription.get()) is not None:

@@ -103,6 +103,20 @@ class Reply:
     size2: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TracedMessage:
+    """A message as it went by: `kind` is CON, NON, ACK or RST, and like `message_id` there is none over TCP."""
+
+    at: float  # seconds since 1970
+    incoming: bool
+    kind: str | None
+    code: int  # 0 is an empty message
+    message_id: int | None
+    token: bytes
+    options: tuple[tuple[str, str], ...]  # names and values as people read them
+    payload: bytes
+
+
 Handler = Callable[[str, Request], Awaitable[Reply]]
 """Answers a request from a peer (see `peers`). It never raises: an error is a reply."""
 
@@ -157,6 +171,12 @@ class CoapEndpoint(Protocol):
 
         Raises:
             DeviceUnreachable: the peer's session or connection is over, and the observation with it.
+        """
+
+    def trace(self, wants: Callable[[str], bool], listener: Callable[[TracedMessage], None]) -> Callable[[], None]:
+        """Hear every message from and to the peers that `wants` (see `peers`, without OSCORE), until it is called off.
+
+        The listener must return at once and must not raise.
         """
 
     async def close(self) -> None:

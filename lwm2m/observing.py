@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from lwm2m.answers import Response, composite_response, content_response
+from lwm2m.answers import Response, composite_response, content_response, plain_response
 from lwm2m.codecs import ContentFormat
 from lwm2m.codecs.composite import encode_paths
 from lwm2m.errors import BadRequest, CodecError, Lwm2mError, NotRegistered
@@ -76,7 +76,7 @@ class Observing:
         if not active:
             return Response(Code.CONTENT) if self._drop(endpoint, key) else None
         reply = await self._cancel(endpoint, key, timeout, wait=wait)
-        return None if reply is None else content_response(path, reply, models)
+        return None if reply is None else _goodbye(reply) or content_response(path, reply, models)
 
     async def cancel_observe_composite(
         self, endpoint: str, paths: Iterable[Path], *, active: bool, timeout: float = DEFAULT_TIMEOUT, wait: bool = True
@@ -86,7 +86,7 @@ class Observing:
         if not active:
             return Response(Code.CONTENT) if self._drop(endpoint, (wanted, True)) else None
         reply = await self._cancel(endpoint, (wanted, True), timeout, wait=wait)
-        return None if reply is None else composite_response(wanted, reply, models)
+        return None if reply is None else _goodbye(reply) or composite_response(wanted, reply, models)
 
     def observed(self, endpoint: str) -> list[Path]:
         """The single paths of a device that are observed."""
@@ -257,3 +257,8 @@ def _request(observation: Observation, registration: Registration) -> Request:
         content_format=number,
         payload=encode_paths(observation.paths, number),
     )
+
+
+def _goodbye(reply: Reply) -> Response | None:
+    """An answer to a cancel that has no content to decode: coap-node sends 2.05 and nothing else."""
+    return None if reply.payload else plain_response(reply)

@@ -57,6 +57,11 @@ def parse_peer(text: str) -> Peer:
     return peer
 
 
+def without_oscore(text: str) -> str:
+    """The peer below the protection by OSCORE, if there is any."""
+    return text.partition("@")[2] if text.startswith(_OSCORE) else text
+
+
 def socket_address(text: str) -> str:
     """The `host:port` of a peer, which is what people and Leshan's clients want to see."""
     peer = parse_peer(text)

@@ -15,12 +15,12 @@ from lwm2m.downlink import Downlink, Response
 from lwm2m.errors import BadRequest, NotRegistered, UnsupportedVersion
 from lwm2m.events import Deregistered, Events, Reason, Registered, Sent, Updated
 from lwm2m.line import Line
-from lwm2m.messages import CoapEndpoint, Code, Handler, Method, Reply, Request
+from lwm2m.messages import CoapEndpoint, Code, Handler, Method, Reply, Request, TracedMessage
 from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.observations import Observation
 from lwm2m.observing import ObservationsChanged
 from lwm2m.packages import PREFIX, PackageSource, serve_package
-from lwm2m.peers import UDP
+from lwm2m.peers import UDP, without_oscore
 from lwm2m.queue_mode import AWAKE_TIME, QueueMode
 from lwm2m.registration import Registration, Registrations, parse_register, parse_update
 from lwm2m.security import RegistrationForbidden, SecurityStore, check_registration
@@ -136,6 +136,23 @@ class Lwm2mServer(Downlink):
     def ports(self) -> Mapping[str, int]:
         """The ports in use by scheme: coap, coaps, coap+tcp; none before the start."""
         return {} if self._endpoint is None else self._endpoint.ports
+
+    def trace(self, endpoint: str, listener: Callable[[TracedMessage], None]) -> Callable[[], None]:
+        """Hear every message from and to a device, wherever it moves while it is registered, until it is called off.
+
+        Raises:
+            NotRegistered: nobody knows where the device is.
+            BadRequest: the server does not run.
+        """
+        address = self.registration(endpoint).address
+
+        def is_its(peer: str) -> bool:
+            nonlocal address
+            current = self._registrations.by_endpoint(endpoint)
+            address = address if current is None else current.address
+            return peer == without_oscore(address)
+
+        return self._line.coap.trace(is_its, listener)
 
     def registrations(self) -> list[Registration]:
         """Every registered device, by name."""

@@ -107,7 +107,7 @@ class LiveWatch:
 
     async def cancel(self, timeout: float) -> Reply:
         """Ask the device to stop; its answer, which is the last message under the token."""
-        plain = self._plain.copy(observe=1, transport_tuning=self._plain.transport_tuning)
+        plain = self._plain.copy(observe=1, mid=None, transport_tuning=self._plain.transport_tuning)
         plain.remote = self._plain.remote
         message, self._goodbye_identifiers = self._way.protect(plain)
         goodbye = self._goodbye = asyncio.get_running_loop().create_future()

@@ -27,7 +27,7 @@ from app.storage.tables import UpdateRow, now
 from lwm2m.bridge import DeviceBridge
 from lwm2m.errors import Lwm2mError, Refused, Rejected
 from lwm2m.events import Event as BridgeEvent
-from lwm2m.events import Notification, Registered
+from lwm2m.events import Notification, Registered, Updated
 from lwm2m.firmware import FirmwareState
 from lwm2m.firmware_update import step
 from lwm2m.nodes import Instance, Node, Resource
@@ -147,7 +147,11 @@ class Conversation:
             settle=3.0,
             backoff=5.0,
         )
-        registration = await self._registration()
+        try:
+            registration = await self._registration()
+        except Lwm2mError as error:  # the server behind the bridge is away: the device is heard when it is back
+            _log.warning("devices cannot be listed", update_id=self._id, error=str(error))
+            registration = None
         update = new_update(
             row.expected_version,
             Delivery(row.delivery),
@@ -201,6 +205,9 @@ class Conversation:
     def _heard(self, event: BridgeEvent) -> None:
         if isinstance(event, Registered) and event.registration.endpoint == self._row.endpoint:
             self._queue.put_nowait(DeviceRegistered(time.time()))
+        elif isinstance(event, Updated) and event.registration.endpoint == self._row.endpoint:
+            if self._row.state == UpdateState.PENDING.value:
+                self._queue.put_nowait(Started(time.time()))
         elif isinstance(event, Notification) and event.endpoint == self._row.endpoint and event.path.ids[0] == 5:
             self._queue.put_nowait(Notified(time.time()))
 

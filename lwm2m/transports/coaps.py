@@ -11,6 +11,7 @@ from lwm2m.peers import DTLS, Peer, from_sockaddr, to_sockaddr
 from lwm2m.transports.association import AssociationEnded, PskLookup
 from lwm2m.transports.dtls import DtlsServer, DtlsSession
 from lwm2m.transports.dtls_client import HANDSHAKE_SECONDS, DtlsClient
+from lwm2m.transports.exchange import acknowledge_by_answer
 from lwm2m.transports.limits import DtlsLimits
 from lwm2m.transports.udp import number_messages
 
@@ -95,6 +96,7 @@ class CoapsTransport:
 
     def __init__(self, tokens: Any) -> None:
         self.tokens = tokens
+        acknowledge_by_answer(tokens)
         self._interface: _ServerInterface = tokens.token_interface.message_interface
 
     @classmethod
@@ -113,6 +115,11 @@ class CoapsTransport:
     def port(self) -> int:
         """The port in use."""
         return self._interface.server.port
+
+    @property
+    def ways(self) -> tuple[tuple[Any, str, bool], ...]:
+        """See `Transport.ways`."""
+        return (self.tokens.token_interface, "dispatch_message", True), (self._interface, "send", False)
 
     def owns(self, remote: Any) -> bool:
         """See `Transport.owns`."""

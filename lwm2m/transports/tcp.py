@@ -42,6 +42,11 @@ class TcpTransport:
         """The port in use."""
         return int(self._listener.server.sockets[0].getsockname()[1])
 
+    @property
+    def ways(self) -> tuple[tuple[Any, str, bool], ...]:
+        """See `Transport.ways`."""
+        return (self._listener, "_dispatch_incoming", True), (self._listener, "send_message", False)
+
     def owns(self, remote: Any) -> bool:
         """See `Transport.owns`."""
         return isinstance(remote, _Connection) and remote._ctx is self._listener

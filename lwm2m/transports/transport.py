@@ -24,6 +24,10 @@ class Transport(Protocol):
     def port(self) -> int:
         """The port in use."""
 
+    @property
+    def ways(self) -> tuple[tuple[Any, str, bool], ...]:
+        """What every message goes through in aiocoap: the object, its method, and whether messages come in there."""
+
     def owns(self, remote: Any) -> bool:
         """Whether messages to this remote leave here."""
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from lwm2m.peers import UDP, Peer, from_sockaddr, to_sockaddr
+from lwm2m.transports.exchange import acknowledge_by_answer
 
 # Aiocoap shares ports (SO_REUSEPORT) unless told otherwise: the kernel would give one free port to two processes, and
 # each would get some of the other's datagrams.
@@ -38,6 +39,7 @@ class UdpTransport:
 
     def __init__(self, tokens: Any) -> None:
         self.tokens = tokens
+        acknowledge_by_answer(tokens)
         self._interface = tokens.token_interface.message_interface
         self._socket = self._interface.transport.get_extra_info("socket")
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
@@ -61,6 +63,11 @@ class UdpTransport:
     def port(self) -> int:
         """The port in use."""
         return int(self._socket.getsockname()[1])
+
+    @property
+    def ways(self) -> tuple[tuple[Any, str, bool], ...]:
+        """See `Transport.ways`."""
+        return (self.tokens.token_interface, "dispatch_message", True), (self._interface, "send", False)
 
     def owns(self, remote: Any) -> bool:
         """See `Transport.owns`."""

@@ -211,3 +211,28 @@ async def test_an_active_cancel_that_the_device_does_not_answer_ends_the_observa
     assert server.observed("dev1") == []
     assert changes[-1] == ("dev1", ())
     hold.set()
+
+
+async def test_an_active_cancel_that_the_device_answers_without_content_has_succeeded(
+    server: Lwm2mServer, observed: Any
+) -> None:
+    """As coap-node does: 2.05 and nothing else, which is no number."""
+    observed.answers["GET", "/5/0/3"] = lambda _: aiocoap.Message(code=Code.CONTENT)
+    response = await server.cancel_observe("dev1", STATE, active=True)
+    assert response is not None
+    assert (response.success, response.content) == (True, None)
+    assert server.observed("dev1") == []
+
+
+async def test_an_active_cancel_of_a_composite_that_the_device_answers_without_content_has_succeeded(
+    server: Lwm2mServer, device: Any
+) -> None:
+    await device.register()
+    device.answers["FETCH", "/"] = lambda _: aiocoap.Message(
+        code=Code.CONTENT, payload=b"\x81\xa2\x00f/5/0/3\x02\x00", content_format=112
+    )
+    await server.observe_composite("dev1", [STATE])
+    device.answers["FETCH", "/"] = lambda _: aiocoap.Message(code=Code.CONTENT)
+    response = await server.cancel_observe_composite("dev1", [STATE], active=True)
+    assert response is not None
+    assert response.success

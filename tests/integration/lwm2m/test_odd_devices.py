@@ -327,6 +327,27 @@ async def test_a_device_that_answers_late(server: Lwm2mServer, bare: Bare) -> No
     assert (acknowledged.mtype, acknowledged.mid, acknowledged.code) == (Type.ACK, 77, Code.EMPTY)
 
 
+@pytest.mark.parametrize("kind", [Type.NON, Type.CON])
+async def test_a_device_that_answers_and_never_acknowledges_is_asked_again_at_once(
+    server: Lwm2mServer, bare: Bare, kind: Type
+) -> None:
+    """As coap-node does with what it cannot encode: a NON of the request's message id, and no ACK."""
+    bare.send(Type.CON, Code.POST, b"r", uri_path=("rd",), uri_query=("ep=dev1",), payload=b"</3/0>")
+    await bare.receive()
+    reading = asyncio.create_task(server.read("dev1", VERSION))
+    request = await bare.receive()
+    refusal = b"No matching format found"
+    bare.send(kind, Code.INTERNAL_SERVER_ERROR, request.token, request.mid, payload=refusal)
+    assert (await reading).diagnostic == refusal.decode()
+    if kind is Type.CON:
+        assert (await bare.receive()).mtype is Type.ACK
+    reading = asyncio.create_task(server.read("dev1", VERSION, timeout=1))
+    second = await bare.receive()
+    assert second.mid != request.mid  # the first one is not repeated
+    bare.send(Type.ACK, Code.CONTENT, second.token, second.mid, payload=b"1.0", content_format=0)
+    assert (await reading).content == Resource(3, ResourceType.STRING, "1.0")
+
+
 async def test_an_answer_after_the_deadline_disturbs_no_later_request(server: Lwm2mServer, bare: Bare) -> None:
     bare.send(Type.CON, Code.POST, b"r", uri_path=("rd",), uri_query=("ep=dev1",), payload=b"</3/0>")
     await bare.receive()
