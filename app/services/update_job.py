@@ -1,8 +1,6 @@
 """The work of an update: drives Object 5's machine by what the device does; each step is written down first."""
 
 import asyncio
-import hashlib
-import json
 import secrets
 import time
 from collections.abc import Callable
@@ -14,8 +12,8 @@ from typing import Any
 
 import structlog
 
-from app.services.models import golden_outputs
 from app.services.packages import UpdatePackages
+from app.services.update_reading import disagrees, read_firmware, read_report, reason_of
 from app.services.updates import record
 from app.settings import Settings
 from app.storage import builds as build_rows
@@ -28,9 +26,8 @@ from lwm2m.bridge import DeviceBridge
 from lwm2m.errors import Lwm2mError, Refused, Rejected
 from lwm2m.events import Event as BridgeEvent
 from lwm2m.events import Notification, Registered, Updated
-from lwm2m.firmware import FirmwareState
 from lwm2m.firmware_update import step
-from lwm2m.nodes import Instance, Node, Resource
+from lwm2m.nodes import Resource
 from lwm2m.paths import Path
 from lwm2m.registration import Registration
 from lwm2m.update_progress import (
@@ -52,17 +49,12 @@ from lwm2m.values import ResourceType
 
 _log = structlog.get_logger(__name__)
 
-FIRMWARE = Path.of(5, 0)
 STATE, RESULT = Path.of(5, 0, 3), Path.of(5, 0, 5)
 PACKAGE_URI, EXECUTE_UPDATE, CANCEL = Path.of(5, 0, 1), Path.of(5, 0, 2), Path.of(5, 0, 10)
 SEVERITY, MAX_DEFER = Path.of(5, 0, 11), Path.of(5, 0, 13)
-RUNNING_VERSION = Path.of(3, 0, 3)
-BOARD_REPORT = Path.of(26241, 0, 0)
 TICK_SECONDS = 0.5
 SLOWEST_LINK = 1024
 """Bytes a second that a download may be as slow as before its deadline passes."""
-MAX_REPORT_BYTES = 64 * 1024
-REPORT_ATTEMPTS = 6
 
 
 class ServerStopping(BaseException):
@@ -181,7 +173,7 @@ class Conversation:
                 continue
             finish = next((action for action in actions if isinstance(action, Finish)), None)
             if finish is not None:
-                report = await self._report() if following.attempt else None
+                report = await read_report(self._job.bridge, self._row.endpoint) if following.attempt else None
                 await asyncio.to_thread(self._end, following, report)
                 return
             if following != update or self._sent != self._row.bytes_sent:
@@ -232,7 +224,7 @@ class Conversation:
         bridge, endpoint = self._job.bridge, self._row.endpoint
         match operation:
             case Operation.READ:
-                return await self._observe_now()
+                return await read_firmware(bridge, endpoint)
             case Operation.OBSERVE:
                 (await bridge.observe(endpoint, STATE)).require_success()
                 (await bridge.observe(endpoint, RESULT)).require_success()
@@ -262,42 +254,8 @@ class Conversation:
                 (await bridge.execute(endpoint, CANCEL)).require_success()
         return Done(time.time(), operation)
 
-    async def _observe_now(self) -> Observed:
-        bridge, endpoint = self._job.bridge, self._row.endpoint
-        firmware = (await bridge.read(endpoint, FIRMWARE)).require_success().content
-        running = await bridge.read(endpoint, RUNNING_VERSION)
-        state, result, package = (_value(firmware, number) for number in (3, 5, 7))
-        return Observed(
-            at=time.time(),
-            state=FirmwareState(state) if isinstance(state, int) and 0 <= state <= 3 else None,
-            result=result if isinstance(result, int) else None,
-            firmware_version=_text(running.content) if running.success else None,
-            package_version=package if isinstance(package, str) else None,
-        )
-
     def _progress(self, sent: int) -> None:
         self._sent = sent
-
-    async def _report(self) -> dict[str, Any] | None:
-        """What the board computed, when the device tells; a device that tells nothing has none."""
-        for _ in range(REPORT_ATTEMPTS):
-            try:
-                response = await self._job.bridge.read(self._row.endpoint, BOARD_REPORT)
-                break
-            except Lwm2mError as error:  # a device that went back may be registering again at this moment
-                _log.info("the device's report could not be read", update_id=self._id, error=str(error))
-                await asyncio.sleep(TICK_SECONDS)
-        else:
-            return None
-        text = _text(response.content) if response.success else None
-        if not text or len(text) > MAX_REPORT_BYTES:
-            return None
-        try:
-            report = json.loads(text)
-        except ValueError:
-            _log.warning("the device's report is no JSON", update_id=self._id)
-            return None
-        return report if isinstance(report, dict) else None
 
     # --- the database, from threads --------------------------------------------------------------------------------
 
@@ -359,10 +317,10 @@ class Conversation:
             if row is None:
                 raise LookupError(f"update {self._id} is gone")
             self._copy(update, row, None)
-            row.report, row.reason = report, _reason(update, report)
+            row.report, row.reason = report, reason_of(update, report)
             artifact = build_rows.artifact(session, row.artifact_sha256)
             version = model_rows.version(session, artifact.model, artifact.version) if artifact else None
-            if update.state is UpdateState.SUCCEEDED and version is not None and _disagrees(report, version.golden):
+            if update.state is UpdateState.SUCCEEDED and version is not None and disagrees(report, version.golden):
                 row.state = UpdateState.FAILED.value
                 row.reason = "The device says that it succeeded, but the outputs that it reports are not the model's."
             device = rows.by_endpoint(session, row.endpoint)
@@ -378,26 +336,3 @@ class Conversation:
             session.add(row)
         self._job.packages.forget(row.token)
         _log.info("update ended", update_id=self._id, state=row.state, reason=row.reason)
-
-
-def _reason(update: FirmwareUpdate, report: dict[str, Any] | None) -> str:
-    told = report.get("reason") if report is not None and update.state is not UpdateState.SUCCEEDED else None
-    return f"{update.reason} The device says: {told[:500]}" if isinstance(told, str) and told else update.reason
-
-
-def _disagrees(report: dict[str, Any] | None, golden: dict[str, Any]) -> bool:
-    """Whether a device's report names outputs that are not the oracle's."""
-    received = report.get("received_sha256") if report is not None else None
-    return received is not None and received != hashlib.sha256(b"".join(golden_outputs(golden))).hexdigest()
-
-
-def _value(node: Node | None, number: int) -> object:
-    if isinstance(node, Instance):
-        for resource in node.resources:
-            if isinstance(resource, Resource) and resource.id == number:
-                return resource.value
-    return None
-
-
-def _text(node: Node | None) -> str | None:
-    return str(node.value) if isinstance(node, Resource) else None

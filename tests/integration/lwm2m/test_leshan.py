@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -227,31 +228,39 @@ async def test_a_silent_device_is_504(client: httpx.AsyncClient, registered: Any
     assert (response.status_code, response.text) == (504, "Request timeout")
 
 
-async def test_the_event_stream_tells_of_everything_a_device_does(application: Starlette, registered: Any) -> None:
+@pytest.fixture
+async def web(application: Starlette) -> AsyncIterator[httpx.AsyncClient]:
+    """The API on a real socket: a stream that does not end needs one."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         config = uvicorn.Config(application, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-        web = uvicorn.Server(config)
-        serving = asyncio.create_task(web.serve(sockets=[listener]))
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         base = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
         async with httpx.AsyncClient(base_url=base, timeout=10) as client:
-            headers = {"accept": "text/event-stream"}
-            async with client.stream("GET", "/event?ep=waka1", headers=headers) as stream:
-                assert stream.headers["content-type"] == "text/event-stream;charset=utf-8"
-                registered.answers["GET", "/5/0/3"] = content(b"0", 0)
-                observed = await client.post("/clients/waka1/5/0/3/observe", headers=JSON)
-                assert observed.json()["content"]["value"] == "0"
-                registered.notify("/5/0/3", content(b"2", 0)(None))
-                lines = stream.aiter_lines()
-                notification = await _event(lines)
-
-                cancelled = await client.delete("/clients/waka1/5/0/3/observe?active")
-                assert cancelled.json()["status"] == "CONTENT(205)"
-                await registered.register("ep=other")
-                location = await registered.register("ep=waka1&lt=60")
-                await registered.send(Code.POST, location, "lt=70")
-                rest = [await _event(lines) for _ in range(3)]
-        web.should_exit = True
+            yield client
+        server.should_exit = True
         await serving
+
+
+STREAM = {"accept": "text/event-stream"}
+
+
+async def test_the_event_stream_tells_of_everything_a_device_does(web: httpx.AsyncClient, registered: Any) -> None:
+    async with web.stream("GET", "/event?ep=waka1", headers=STREAM) as stream:
+        assert stream.headers["content-type"] == "text/event-stream;charset=utf-8"
+        registered.answers["GET", "/5/0/3"] = content(b"0", 0)
+        observed = await web.post("/clients/waka1/5/0/3/observe", headers=JSON)
+        assert observed.json()["content"]["value"] == "0"
+        registered.notify("/5/0/3", content(b"2", 0)(None))
+        lines = stream.aiter_lines()
+        notification = await _event(lines)
+
+        cancelled = await web.delete("/clients/waka1/5/0/3/observe?active")
+        assert cancelled.json()["status"] == "CONTENT(205)"
+        await registered.register("ep=other")
+        location = await registered.register("ep=waka1&lt=60")
+        await registered.send(Code.POST, location, "lt=70")
+        rest = [await _event(lines) for _ in range(3)]
     node = {"kind": "singleResource", "id": 3, "type": "INTEGER", "value": "2"}
     assert notification == ("NOTIFICATION", {"ep": "waka1", "kind": "single", "res": "/5/0/3", "val": node})
     assert [name for name, _ in rest] == ["DEREGISTRATION", "REGISTRATION", "UPDATED"]
@@ -259,7 +268,70 @@ async def test_the_event_stream_tells_of_everything_a_device_does(application: S
     assert rest[2][1]["update"]["lifetime"] == 70
 
 
+async def test_the_stream_of_one_device_tells_its_messages(
+    web: httpx.AsyncClient, registered: Any, new_device: Any
+) -> None:
+    other = await new_device(registered.server_port)
+    await other.register("ep=other")
+    for device in (registered, other):
+        device.answers["GET", "/1/0/1"] = content(b"\xc1\x01\x3c", 11542)
+    async with web.stream("GET", "/event?ep=waka1", headers=STREAM) as stream:
+        lines = stream.aiter_lines()
+        await web.get("/clients/other/1/0/1")
+        before = time.time() * 1000
+        await web.get("/clients/waka1/1/0/1?format=TLV")
+        name, sent = await _any_event(lines)
+        _, answered = await _any_event(lines)
+    assert name == "COAPLOG"
+    assert before - 1 <= sent.pop("timestamp") <= answered.pop("timestamp") <= time.time() * 1000
+    token, message_id = sent["token"], sent["mId"]
+    assert sent == {
+        "incoming": False,
+        "type": "CON",
+        "code": "GET",
+        "mId": message_id,
+        "token": token,
+        "options": 'Uri-Path: "1", "0", "1" - Accept: "application/vnd.oma.lwm2m+tlv"',
+        "ep": "waka1",
+    }
+    assert answered == {
+        "incoming": True,
+        "type": "ACK",
+        "code": "2.05",
+        "mId": message_id,
+        "token": token,
+        "options": 'Content-Format: "application/vnd.oma.lwm2m+tlv"',
+        "payload": "Hex:c1013c",
+        "ep": "waka1",
+    }
+
+
+@pytest.mark.parametrize("query", ["", "?waka1", "?ep=late"])
+async def test_messages_are_told_only_of_a_device_that_is_registered_when_its_stream_opens(
+    web: httpx.AsyncClient, registered: Any, query: str
+) -> None:
+    registered.answers["GET", "/1/0/1"] = content(b"60", 0)
+    async with web.stream("GET", f"/event{query}", headers=STREAM) as stream:
+        lines = stream.aiter_lines()
+        name = query.partition("=")[2] or "waka1"
+        location = await registered.register(f"ep={name}")
+        await web.get(f"/clients/{name}/1/0/1")
+        await registered.send(Code.DELETE, location)
+        heard = []
+        while heard[-1:] != ["DEREGISTRATION"] or len(heard) < 2:
+            heard.append((await _any_event(lines))[0])
+    assert "COAPLOG" not in heard
+
+
 async def _event(lines: AsyncIterator[str]) -> tuple[str, dict]:
+    """The next event that is no single message."""
+    while True:
+        name, data = await _any_event(lines)
+        if name != "COAPLOG":
+            return name, data
+
+
+async def _any_event(lines: AsyncIterator[str]) -> tuple[str, dict]:
     name = await anext(lines)
     data = await anext(lines)
     assert await anext(lines) == ""

@@ -21,6 +21,7 @@ from lwm2m.bridge import EmbeddedBridge
 from lwm2m.coap import Listener
 from lwm2m.errors import DeviceUnreachable
 from lwm2m.events import Notification, Sent
+from lwm2m.messages import TracedMessage
 from lwm2m.paths import Path
 from lwm2m.peers import socket_address
 from lwm2m.security import Credential, MemorySecurityStore, OscoreCredential, PskCredential
@@ -245,6 +246,29 @@ async def test_one_mebibyte_is_pulled_byte_for_byte(registered: Running) -> None
     answer = await registered.device.send(Code.GET, f"/fw/{TOKEN}")
     assert answer.code == Code.CONTENT
     assert answer.payload == PACKAGE
+
+
+async def test_the_messages_of_a_device_are_heard_as_long_as_somebody_listens(registered: Running) -> None:
+    heard: list[TracedMessage] = []
+    forget = registered.server.trace("dev1", heard.append)
+    also: list[TracedMessage] = []
+    forget_also = registered.server.trace("dev1", also.append)
+    await registered.server.read("dev1", Path.of(3, 0, 0))
+    await registered.device.send(Code.POST, "/rd/" + registered.server.registration("dev1").id)
+    forget_also()
+    codes = [(each.incoming, each.code) for each in heard if each.code]
+    if registered.transport == "oscore":  # what is inside is nobody's business
+        assert codes == [(False, Code.POST), (True, Code.CHANGED), (True, Code.POST), (False, Code.CHANGED)]
+        assert all("OSCORE" in dict(each.options) for each in heard if each.code)
+    else:
+        assert codes == [(False, Code.GET), (True, Code.CONTENT), (True, Code.POST), (False, Code.CHANGED)]
+        assert b"Acme" in heard[1].payload
+    assert {each.kind is None for each in heard} == {registered.transport == "coap+tcp"}
+    assert also == heard
+    forget()
+    heard.clear()
+    await registered.server.read("dev1", Path.of(3, 0, 0))
+    assert heard == []
 
 
 async def test_an_update_and_a_farewell_come_through(registered: Running) -> None:

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from lwm2m.bootstrap_store import BootstrapConfig
 from lwm2m.errors import BadRequest, Lwm2mError
 from lwm2m.events import CompositeNotification, Sample, Sent
+from lwm2m.leshan_coaplog import coaplog_json
 from lwm2m.leshan_config import config_json, parse_config
 from lwm2m.leshan_events import encode_event
 from lwm2m.leshan_json import registration_json
 from lwm2m.leshan_security import credential_json, parse_security
 from lwm2m.leshan_sse import frame
+from lwm2m.messages import TracedMessage
 from lwm2m.nodes import Instance, Resource
 from lwm2m.paths import Path
 from lwm2m.registration import Registration
@@ -155,3 +157,52 @@ def test_any_json_is_understood_or_an_error_of_ours(data: Any) -> None:
 def test_an_endpoint_without_credentials_is_refused() -> None:
     with pytest.raises(BadRequest, match="tls or oscore"):
         parse_security({"endpoint": "x"})
+
+
+def coap_message(**more: Any) -> TracedMessage:
+    fields: dict[str, Any] = {
+        "at": 1.5,
+        "incoming": True,
+        "kind": "ACK",
+        "code": 0,
+        "message_id": 7,
+        "token": b"",
+        **more,
+    }
+    return TracedMessage(**{"options": (), "payload": b"", **fields})
+
+
+def test_an_empty_message_has_no_code_and_one_over_tcp_no_type() -> None:
+    empty = {"timestamp": 1500, "incoming": True, "type": "ACK", "mId": 7, "token": "", "ep": "x"}
+    assert coaplog_json("x", coap_message()) == empty
+    over_tcp = coaplog_json("x", coap_message(kind=None, message_id=None, token=b"\x0a\xbc"))
+    assert over_tcp == {"timestamp": 1500, "incoming": True, "mId": -1, "token": "0ABC", "ep": "x"}
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(1, "GET"), (5, "FETCH"), (7, "IPATCH"), (8, "0.08"), (0x45, "2.05"), (0xA0, "5.00"), (0xE1, "7.01")],
+)
+def test_a_code_is_a_method_or_a_class_with_a_number(code: int, text: str) -> None:
+    assert coaplog_json("x", coap_message(code=code))["code"] == text
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        (b"lt=60", "lt=60"),
+        (b"\xc1\x03\x01", "Hex:c10301"),
+        ("\u00e9".encode(), "Hex:c3a9"),
+        (b"a\nb", "Hex:610a62"),
+        (b"a" * 2048, "a" * 2048),
+        (b"a" * 4096, "a" * 2048 + "... and 2048 bytes"),
+        (b"\0" * 131_072, "Hex:" + "00" * 2048 + "... and 129024 bytes"),
+    ],
+)
+def test_a_payload_is_text_where_it_can_be_and_never_long(payload: bytes, text: str) -> None:
+    assert coaplog_json("x", coap_message(payload=payload))["payload"] == text
+
+
+def test_options_of_one_name_stand_together() -> None:
+    options = (("Uri-Path", '"3"'), ("Uri-Path", '"0"'), ("Observe", "0"))
+    assert coaplog_json("x", coap_message(options=options))["options"] == 'Uri-Path: "3", "0" - Observe: 0'

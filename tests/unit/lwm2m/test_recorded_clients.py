@@ -2,8 +2,11 @@
 
 import pytest
 
+from lwm2m.answers import content_response, links_response
 from lwm2m.codecs import decode, decode_nodes, decode_timestamped, encode_nodes, select
+from lwm2m.messages import Code, Reply
 from lwm2m.nodes import Instance, MultiResource, Node, Object, Resource, ResourceInstance
+from lwm2m.objects import STANDARD
 from lwm2m.paths import Path
 from lwm2m.registration import Registration, parse_register
 from lwm2m.values import ObjectLink, ResourceType
@@ -223,7 +226,73 @@ def test_coap_node_speaks_lwm2m_json() -> None:
     )
 
 
+def test_coap_node_was_heard_to_answer_an_instance_and_a_resource_in_tlv() -> None:
+    device = read(
+        "/3/0",
+        bytes.fromhex(
+            "080039c600736976616e6ec80108636e6f64652d3031c602632d30303030c303312e30"
+            "c71167656e65726963c312312e30c313312e30c10600c10764"
+        ),
+        11542,
+    )
+    assert isinstance(device, Instance)
+    assert {each.id: getattr(each, "value", None) for each in device.resources if each.id not in (6, 7)} == {
+        0: "sivann",
+        1: "cnode-01",
+        2: "c-0000",
+        3: "1.0",
+        17: "generic",
+        18: "1.0",
+        19: "1.0",
+    }
+    thermometer = read(
+        "/3303/0",
+        bytes.fromhex(
+            "08002ee7164674696d65737472e816470c5f756e7265616461626c655fe616485f657865635fe4164441ac0000e1164543"
+        ),
+        11542,
+    )
+    assert isinstance(thermometer, Instance)
+    assert [each.id for each in thermometer.resources] == [5702, 5703, 5704, 5700, 5701]
+    assert thermometer[5700] == Resource(5700, ResourceType.FLOAT, 21.5)
+    assert thermometer[5701] == Resource(5701, STRING, "C")
+    assert read("/3303/0/5700", bytes.fromhex("e4164441ac0000"), 11542) == thermometer[5700]
+
+
+def test_coap_node_was_heard_to_notify_only_what_changed_of_an_instance() -> None:
+    changed = Instance(0, (Resource(5700, ResourceType.FLOAT, 32.25),))
+    assert read("/3303/0", bytes.fromhex("0700e4164442010000"), 11542) == changed
+
+
+def test_coap_node_was_heard_to_answer_in_lwm2m_json_with_what_cannot_be_read_in_words() -> None:
+    payload = (
+        b'{"bn":"/3303/0","e":[{"n":"5702","sv":"timestr"},{"n":"5703","sv":"_unreadable_"},{"n":"5704","sv":"_exec_"},'
+        b'{"n":"5700","v":21.5},{"n":"5701","sv":"C"}]}'
+    )
+    thermometer = read("/3303/0", payload, 11543)
+    assert isinstance(thermometer, Instance)
+    assert thermometer[5700] == Resource(5700, ResourceType.FLOAT, 21.5)
+    assert {each.id for each in thermometer.resources} == {5700, 5701, 5702, 5703, 5704}
+
+
+def test_coap_node_was_heard_to_discover_with_attributes_on_the_instance() -> None:
+    payload = b"</3303/0>;pmin=0;pmax=60,</3303/0/5702>,</3303/0/5703>,</3303/0/5704>,</3303/0/5700>,</3303/0/5701>"
+    links = links_response(Reply(Code.CONTENT, payload, 40)).links
+    assert links[0].url == "/3303/0"
+    assert links[0].attributes == (("pmin", "0"), ("pmax", "60"))
+    assert [link.url for link in links[1:]] == [f"/3303/0/{number}" for number in (5702, 5703, 5704, 5700, 5701)]
+
+
 # lwm2m-node-lib
+
+
+def test_lwm2m_node_lib_was_heard_to_answer_without_a_content_format() -> None:
+    path = Path.parse("/3303/0/5700")
+    for payload, value in ((b"21", 21.0), (b"31", 31.0)):
+        answer = content_response(path, Reply(Code.CONTENT, payload), STANDARD)
+        assert answer.content == Resource(5700, ResourceType.FLOAT, value)
+    links = links_response(Reply(Code.CONTENT, b"</3303/0>,</3303/0/5700>,</3303/0/5701>")).links
+    assert [link.url for link in links] == ["/3303/0", "/3303/0/5700", "/3303/0/5701"]
 
 
 def test_lwm2m_node_lib_registers_without_a_content_format() -> None:
