@@ -1,6 +1,7 @@
 """Leshan's /security: which credentials devices come in with, as JSON of Leshan's, kept in a `SecurityStore`."""
 
 import binascii
+import secrets
 from collections.abc import Mapping
 from typing import cast
 
@@ -22,7 +23,8 @@ MAX_ENDPOINT = 255
 class Security(Servlet):
     """Everything under /security.
 
-    Raw public keys and certificates are kept and told again, in memory: no transport here takes them.
+    Raw public keys and certificates are kept and told again, in memory: no transport here takes them. As with Leshan
+    their endpoints do not register without protection, so such an endpoint does not register at all.
     """
 
     def __init__(self, store: SecurityStore) -> None:
@@ -33,7 +35,8 @@ class Security(Servlet):
     async def _get(self, _: Request, parts: list[str]) -> Response:
         match [part for part in parts if part]:
             case ["clients"]:
-                known = [credential_json(name, each) for name, each in self._store.all().items()]
+                stored = self._store.all().items()
+                known = [credential_json(name, each) for name, each in stored if name not in self._others]
                 others = [{"endpoint": name, "tls": tls} for name, tls in self._others.items()]
                 return JSONResponse([*known, *others])
             case ["server"]:
@@ -50,7 +53,8 @@ class Security(Servlet):
                 self._store.put(endpoint, credential)
                 self._others.pop(endpoint, None)
             else:
-                self._store.remove(endpoint)
+                # A key that nobody has keeps the endpoint from registering unprotected.
+                self._store.put(endpoint, PskCredential(f"locked {secrets.token_hex(16)}", secrets.token_bytes(32)))
                 self._others[endpoint] = credential
         except IdentityTaken as error:
             return text(400, str(error))

@@ -50,9 +50,7 @@ class ObjectSpecs(Servlet):
             case [endpoint] if endpoint:
                 registration = self._server.registration(endpoint)
                 versions = dict(registration.versions)
-                found = [
-                    self._models.find_object(number, versions.get(number, "1.0")) for number in registration.instances
-                ]
+                found = [self._model(number, versions.get(number)) for number in registration.instances]
                 return JSONResponse([object_json(each) for each in found if each is not None])
             case _:
                 return invalid_path()

@@ -1,9 +1,11 @@
 """Runs the servers with their Leshan-compatible REST API and without the rest.
 
-`python -m lwm2m.server` is the LwM2M server, `python -m lwm2m.bootstrap` the bootstrap server.
+`python -m lwm2m.server` is the LwM2M server, `python -m lwm2m.bootstrap` the bootstrap server. As with Leshan's demo
+servers, whoever reaches the REST API may do everything, and read keys: by default only this machine does.
 """
 
 import argparse
+import ipaddress
 import logging
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -97,8 +99,17 @@ def _listeners(arguments: argparse.Namespace) -> list[Listener]:
 def _serve(application: Starlette, address: tuple[str, int]) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     host, port = address
+    if not _is_loopback(host):
+        _log.warning("the REST API at %s asks nobody for a password, and /api/security shows keys", host)
     # An open event stream must not keep the process alive.
     uvicorn.run(application, host=host, port=port, timeout_graceful_shutdown=2, log_config=None)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _address(text: str) -> tuple[str, int]:

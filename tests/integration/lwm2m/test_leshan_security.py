@@ -85,6 +85,25 @@ async def test_an_endpoint_with_a_key_is_refused_in_plain(client: httpx.AsyncCli
     await device.close()
 
 
+async def test_an_endpoint_with_a_public_key_or_a_certificate_is_refused_in_plain_too(
+    client: httpx.AsyncClient, server: Lwm2mServer
+) -> None:
+    device = TreeDevice()
+    await device.open(server.port)
+    info = {"endpoint": "dev1", "tls": {"mode": "x509"}}
+    await client.put("/security/clients", json=PSK)
+    await client.put("/security/clients", json=info)
+    assert (await client.get("/security/clients")).json() == [info]
+    query = "ep=dev1&lt=60&lwm2m=1.1"
+    refused = await device.send(Code.POST, "/rd", query, b"</3/0>", content_format=40)
+    assert refused.code == Code.FORBIDDEN
+    await client.put("/security/clients", json=PSK)
+    assert (await client.get("/security/clients")).json() == [PSK]
+    await client.delete("/security/clients/dev1")
+    await device.register(query, "</3/0>")
+    await device.close()
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -145,6 +164,17 @@ async def test_object_models_are_those_that_the_device_registered(
     assert (package["id"], package["operations"], package["type"]) == (0, "W", "opaque")
     assert (firmware["resourcedefs"][2]["operations"], firmware["resourcedefs"][2]["type"]) == ("E", "none")
     assert (await client.get("/objectspecs/nobody")).text == "No registered client with id 'nobody'"
+
+
+async def test_an_object_that_is_known_in_another_version_only_is_told_in_that(
+    client: httpx.AsyncClient, server: Lwm2mServer
+) -> None:
+    device = TreeDevice()
+    await device.open(server.port)
+    await device.register("ep=dev1&lt=60&lwm2m=1.2", "</3/0>,</16/0>,</33629/0>")
+    specs = (await client.get("/objectspecs/dev1")).json()
+    assert [each["id"] for each in specs] == [3, 16, 33629]
+    await device.close()
 
 
 async def test_a_bootstrap_configuration_reaches_the_device_and_its_session_is_told() -> None:
