@@ -1,7 +1,11 @@
 """Object 5's numbers: the states and results of a firmware update, and what each result advises."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
+
+Code = TypeVar("Code", bound=IntEnum)
 
 
 class FirmwareState(IntEnum):
@@ -92,8 +96,13 @@ _EXPLANATIONS = {
 
 def explain_result(code: int) -> Explanation:
     """What an Update Result says. Any number has an answer: devices also send codes of their own."""
+    return explain_code(code, UpdateResult, _EXPLANATIONS)
+
+
+def explain_code(code: int, codes: type[Code], texts: Mapping[Code, tuple[str, str]]) -> Explanation:
+    """The texts of a result code, or that the standard knows no such code; `texts` has meaning and advice of each."""
     try:
-        result = UpdateResult(code)
+        result = codes(code)
     except ValueError:
         return Explanation(
             code,
@@ -101,5 +110,5 @@ def explain_result(code: int) -> Explanation:
             f"The device reports result {code}, which the standard does not define.",
             "Look the number up in the documentation of the device.",
         )
-    meaning, advice = _EXPLANATIONS[result]
+    meaning, advice = texts[result]
     return Explanation(code, result.name.lower(), meaning, advice)

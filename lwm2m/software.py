@@ -2,7 +2,7 @@
 
 from enum import IntEnum
 
-from lwm2m.firmware import Explanation
+from lwm2m.firmware import Explanation, explain_code
 
 
 class SoftwareState(IntEnum):
@@ -79,14 +79,4 @@ _EXPLANATIONS = {
 
 def explain_software_result(code: int) -> Explanation:
     """What an Update Result of Object 9 says. Any number has an answer: devices also send codes of their own."""
-    try:
-        result = SoftwareResult(code)
-    except ValueError:
-        return Explanation(
-            code,
-            f"unknown_{code}",
-            f"The device reports result {code}, which the standard does not define.",
-            "Look the number up in the documentation of the device.",
-        )
-    meaning, advice = _EXPLANATIONS[result]
-    return Explanation(code, result.name.lower(), meaning, advice)
+    return explain_code(code, SoftwareResult, _EXPLANATIONS)

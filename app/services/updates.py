@@ -52,7 +52,7 @@ class UpdateService:
         artifact = self._builds.artifact(session, request.artifact_sha256)
         self._check(session, device, artifact)
         if request.severity is not None or request.max_defer_seconds is not None:
-            _check_urgency(device)
+            check_urgency(device)
         row = UpdateRow(
             id=new_id("upd"),
             endpoint=device.endpoint,
@@ -167,7 +167,7 @@ class UpdateService:
         )
 
 
-def _check_urgency(device: DeviceRow) -> None:
+def check_urgency(device: DeviceRow) -> None:
     """A device may have the resources without naming the version of its object; one that names 1.0 has them not."""
     if device.registration is None:
         return
