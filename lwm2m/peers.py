@@ -8,6 +8,7 @@
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 UDP = "coap"
@@ -37,8 +38,9 @@ class Peer:
         return text if self.oscore is None else f"{_OSCORE}{self.oscore.hex()}@{text}"
 
 
+@lru_cache(maxsize=4096)
 def parse_peer(text: str) -> Peer:
-    """The parts of a peer.
+    """The parts of a peer; remembered, because every block of a transfer asks for the same one.
 
     Raises:
         ValueError: the text is no peer.
