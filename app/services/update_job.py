@@ -274,7 +274,7 @@ class Conversation:
                 row.started_at = row.started_at or now()
             if before != row.state or (update.retry and row.reason != update.reason):
                 record(transaction.session, row, explain(update).now)
-            elif update.reason and row.reason != update.reason:
+            elif isinstance(event, Failed) and event.operation is Operation.WRITE_POLICY and event.rejected:
                 record(transaction.session, row, update.reason)
             row.reason = update.reason or None
             transaction.session.add(row)

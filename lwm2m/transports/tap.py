@@ -23,7 +23,7 @@ class Tap:
 
     def __init__(self, transports: Callable[[], Iterable[Transport]]) -> None:
         self._transports = transports
-        self._listeners: dict[Trace, Callable[[str], bool]] = {}
+        self._listeners: dict[object, tuple[Callable[[str], bool], Trace]] = {}
         self._tapped: list[tuple[Any, str]] = []
 
     def listen(self, wants: Callable[[str], bool], listener: Trace) -> Callable[[], None]:
@@ -32,11 +32,12 @@ class Tap:
             for transport in self._transports():
                 for owner, name, incoming in transport.ways:
                     self._tap(transport, owner, name, incoming=incoming)
-        self._listeners[listener] = wants
-        return lambda: self._forget(listener)
+        key = object()
+        self._listeners[key] = wants, listener
+        return lambda: self._forget(key)
 
-    def _forget(self, listener: Trace) -> None:
-        self._listeners.pop(listener, None)
+    def _forget(self, key: object) -> None:
+        self._listeners.pop(key, None)
         if self._listeners:
             return
         for owner, name in self._tapped:
@@ -55,7 +56,7 @@ class Tap:
         self._tapped.append((owner, name))
 
     def _tell(self, peer: str, message: Any, *, incoming: bool) -> None:
-        listeners = [listener for listener, wants in self._listeners.items() if wants(peer)]
+        listeners = [listener for wants, listener in self._listeners.values() if wants(peer)]
         if not listeners:
             return
         traced = TracedMessage(
