@@ -212,6 +212,15 @@ def test_coap_node_registers() -> None:
     assert registration.links[0].attributes == (("ct", "11543"), ("hb", None))
 
 
+def test_coap_node_was_heard_to_announce_its_accounts_after_a_bootstrap() -> None:
+    registration = register(
+        ("ep=bs1", "lt=300", "lwm2m=1.0.0", "mac=02:fc:00:00:00:01"),
+        "</>;ct=11543;hb,</0/1>,</1/0>,</3/0>,</4/0>,</3303/0>",
+    )
+    assert registration.instances == {0: [1], 1: [0], 3: [0], 4: [0], 3303: [0]}
+    assert registration.additional == (("mac", "02:fc:00:00:00:01"),)
+
+
 def test_coap_node_wraps_an_instance_in_its_own_entry() -> None:
     content = b"\xc8\x00\x14Open Mobile Alliance\xc2\x10UQ"
     payload = b"\x08\x00" + bytes([len(content)]) + content
