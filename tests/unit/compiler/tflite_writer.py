@@ -19,6 +19,12 @@ _UNIONS = {
     "MUL": "MulOptions",
     "RESHAPE": "ReshapeOptions",
     "MEAN": "ReducerOptions",
+    "SUB": "SubOptions",
+    "CONCATENATION": "ConcatenationOptions",
+    "SPLIT": "SplitOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
 }
 _TYPES = {
     "float32": tflite.TensorType.FLOAT32,

@@ -130,6 +130,12 @@ def _argument(tensor: Tensor, plan: Plan, *, written: bool) -> str:
     return f"({const}{c_type} *)(void *)({_address(tensor, plan)})"
 
 
+def _arguments(tensors: Sequence[Tensor], plan: Plan, *, written: bool, array: bool) -> list[str]:
+    found = [_argument(tensor, plan, written=written) for tensor in tensors]
+    c_type = "int8_t *const" if written else "const int8_t *const"
+    return [f"({c_type}[]){{{', '.join(found)}}}"] if array else found
+
+
 def _function(index: int, node: Node) -> str:
     return f"layer_{index}_{node.kind.lower()}"
 
@@ -151,8 +157,9 @@ def _layer(index: int, node: Node, layer: Layer, plan: Plan) -> list[str]:
     lines += [f"static const struct {layer.struct} {name}_parameters = {{"]
     lines += [f"    .{field} = {_value(value)}," for field, value in layer.parameters]
     lines += [f"    .{constant.field} = {_constant(name, constant)}," for constant in layer.constants]
-    arguments = [f"&{name}_parameters", *(_argument(tensor, plan, written=False) for tensor in layer.inputs)]
-    arguments += [_argument(tensor, plan, written=True) for tensor in layer.outputs]
+    arguments = [f"&{name}_parameters"]
+    arguments += _arguments(layer.inputs, plan, written=False, array=layer.input_array)
+    arguments += _arguments(layer.outputs, plan, written=True, array=layer.output_array)
     arguments += [state.name for state in layer.states]
     if layer.scratch_bytes:
         arguments.append(f"(int16_t *)(void *)(arena + {plan.scratch[index]})")

@@ -48,9 +48,13 @@ class State:
 class Layer:
     """One call `kernel(&parameters, inputs.., outputs.., states..[, scratch])` of the generated code.
 
-    `struct` is the C type of the parameters; `header` declares both. A layer without a kernel only gives another shape
-    to its input: the plan places both at one address. `overlaps` says for each input how the first output may overlap
-    it; None, and every input that it does not list, means not at all.
+    `struct` is the C type of the parameters; `header` declares both. `overlaps` says for each input how the first
+    output may overlap it; None, and every input that it does not list, means not at all.
+
+    A layer without a kernel only gives other names to its input's bytes: each output begins `offsets` bytes into it, at
+    its start where none are given. `slots` turns this round, for a kernel that puts its inputs into one output: where
+    in it each input's bytes go as they are, so that the plan may let that input be computed there in the first place.
+    `input_array` and `output_array` are for kernels of any number of these: they take one array of addresses.
     """
 
     kernel: str | None
@@ -64,6 +68,10 @@ class Layer:
     overlaps: tuple[Overlap | None, ...] = ()
     more_outputs: tuple[Tensor, ...] = ()
     states: tuple[State, ...] = ()
+    offsets: tuple[int, ...] = ()
+    slots: tuple[int | None, ...] = ()
+    input_array: bool = False
+    output_array: bool = False
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

@@ -1,14 +1,16 @@
 """Fourth pass: a fixed place in one arena for every activation and scratch buffer.
 
 What lives at the same time does not share a byte, except where a layer allows its output to overlap an input that
-ends there. `compiler.placing` searches the offsets.
+ends there. A tensor that is part of another, or the same bytes, has its home there and needs no place of its own.
+`compiler.placing` searches the offsets.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from compiler.graph import Graph, Tensor
-from compiler.layer import Layer, Overlap
+from compiler.layer import Below, Layer, Overlap
 from compiler.placing import Buffer, lower_bound, place
 
 
@@ -27,30 +29,26 @@ class Plan:
 
 def plan(graph: Graph, layers: Sequence[Layer]) -> Plan:
     """Places the activations. Step 0 writes the inputs, step n+1 is layer n, the last reads the outputs."""
-    origin = _origins(layers)
-    uses, sizes = _uses(graph, layers, origin)
+    homes = _Homes(graph, layers)
+    uses = _uses(graph, layers, homes)
     owners = sorted(uses)
     scratch = [number for number, layer in enumerate(layers) if layer.scratch_bytes]
-    buffers = [Buffer(sizes[owner], min(uses[owner]), max(uses[owner])) for owner in owners]
+    buffers = [Buffer(graph.tensors[owner].size, min(uses[owner]), max(uses[owner])) for owner in owners]
     buffers += [Buffer(layers[number].scratch_bytes, number + 1, number + 1) for number in scratch]
 
     position = {owner: index for index, owner in enumerate(owners)}
     overlaps: dict[tuple[int, int], Overlap] = {}
     for number, layer in enumerate(layers):
-        if layer.kernel is None or layer.output is None:
-            continue
-        target = position[layer.output.index]
-        for tensor, overlap in zip(layer.inputs, layer.overlaps, strict=False):
-            if overlap is None or tensor.data is not None:
-                continue
-            source = position[origin.get(tensor.index, tensor.index)]
-            if buffers[source].last == number + 1:
-                overlaps[target, source] = overlap
+        if layer.kernel is None or layer.output is None or layer.output.index in homes:
+            continue  # what is computed inside another tensor shares its place with nothing else
+        for owner, overlap in _overlaps(layer, homes).items():
+            if buffers[position[owner]].last == number + 1:
+                overlaps[position[layer.output.index], position[owner]] = overlap
 
     offsets, arena_bytes = place(buffers, overlaps)
-    tensors = dict(zip(owners, offsets, strict=False))
-    for alias, owner in origin.items():
-        tensors[alias] = tensors[owner]
+    placed = dict(zip(owners, offsets, strict=False))
+    homes_of = ((tensor.index, homes.home(tensor.index)) for tensor in graph.tensors)
+    tensors = {index: placed[home.owner] + home.offset for index, home in homes_of if home.owner in placed}
     return Plan(
         tensors,
         dict(zip(scratch, offsets[len(owners) :], strict=True)),
@@ -59,15 +57,12 @@ def plan(graph: Graph, layers: Sequence[Layer]) -> Plan:
     )
 
 
-def _uses(graph: Graph, layers: Sequence[Layer], origin: dict[int, int]) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """The steps that use each owner of bytes, and its size."""
+def _uses(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> dict[int, list[int]]:
+    """The steps that use each owner of bytes."""
     uses: dict[int, list[int]] = {}
-    sizes: dict[int, int] = {}
 
     def use(tensor: Tensor, step: int) -> None:
-        owner = origin.get(tensor.index, tensor.index)
-        uses.setdefault(owner, []).append(step)
-        sizes[owner] = tensor.size  # an alias has its origin's size
+        uses.setdefault(homes.home(tensor.index).owner, []).append(step)
 
     for tensor in graph.inputs:
         use(tensor, 0)
@@ -78,14 +73,65 @@ def _uses(graph: Graph, layers: Sequence[Layer], origin: dict[int, int]) -> tupl
     for tensor in graph.outputs:
         if tensor.data is None:
             use(tensor, len(layers) + 1)
-    return uses, sizes
+    return uses
 
 
-def _origins(layers: Sequence[Layer]) -> dict[int, int]:
-    """For each tensor that only renames another: the index of the tensor that owns the bytes."""
-    origin: dict[int, int] = {}
-    for layer in layers:
-        if layer.kernel is None and layer.inputs and layer.output is not None:
-            source = layer.inputs[0].index
-            origin[layer.output.index] = origin.get(source, source)
-    return origin
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The tensor that owns the bytes, by its index, and where in it they begin."""
+
+    owner: int
+    offset: int
+
+
+class _Homes:
+    """Where each tensor's bytes belong: in itself, unless a layer gives them another name or a slot in its output."""
+
+    def __init__(self, graph: Graph, layers: Sequence[Layer]) -> None:
+        self._homes: dict[int, _Home] = {}
+        for layer in layers:
+            if layer.kernel is None and layer.inputs:
+                for output, offset in zip_longest(layer.outputs, layer.offsets, fillvalue=0):
+                    self._homes[output.index] = _Home(layer.inputs[0].index, offset)
+            elif layer.output is not None:
+                for tensor, slot in zip(layer.inputs, layer.slots, strict=False):
+                    root = self.home(tensor.index)
+                    # A part of a larger tensor stays where it is, and so does what already has a slot: it is copied.
+                    whole = root.offset == 0 and graph.tensors[root.owner].size == tensor.size
+                    if slot is not None and tensor.data is None and whole:
+                        self._homes[root.owner] = _Home(layer.output.index, slot)
+
+    def __contains__(self, index: int) -> bool:
+        return index in self._homes
+
+    def home(self, index: int) -> _Home:
+        """Where the bytes of a tensor are."""
+        offset = 0
+        while index in self._homes:
+            offset += self._homes[index].offset
+            index = self._homes[index].owner
+        return _Home(index, offset)
+
+
+def _overlaps(layer: Layer, homes: _Homes) -> dict[int, Overlap]:
+    """How the output may overlap each owner of inputs: as the strictest of the inputs inside it allows."""
+    found: dict[int, list[Overlap | None]] = {}
+    for tensor, overlap in zip_longest(layer.inputs, layer.overlaps):
+        if tensor.data is None:
+            home = homes.home(tensor.index)
+            found.setdefault(home.owner, []).append(_of_owner(overlap, home.offset))
+    strictest: dict[int, Overlap] = {}
+    for owner, several in found.items():
+        below = [overlap for overlap in several if isinstance(overlap, Below)]
+        if len(below) == len(several):
+            strictest[owner] = Below(max(overlap.distance for overlap in below))
+        elif len(several) == 1 and several[0] is not None:
+            strictest[owner] = several[0]
+    return strictest
+
+
+def _of_owner(overlap: Overlap | None, offset: int) -> Overlap | None:
+    """An overlap with an input, counted from where the owner of its bytes begins."""
+    if isinstance(overlap, Below):
+        return Below(overlap.distance - offset)
+    return overlap if offset == 0 else None

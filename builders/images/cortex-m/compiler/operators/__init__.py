@@ -1,31 +1,51 @@
 """The registry of operators: to support one more, write its family and list it here."""
 
-from compiler.operators.add import ADD
+from compiler.operators.add import ADD, SUB
+from compiler.operators.concatenation import CONCATENATION
 from compiler.operators.convolution import CONV_2D
 from compiler.operators.depthwise import DEPTHWISE_CONV_2D
 from compiler.operators.edge import DEQUANTIZE, QUANTIZE
+from compiler.operators.extremes import MAXIMUM, MINIMUM
 from compiler.operators.family import Family
 from compiler.operators.fully_connected import FULLY_CONNECTED
 from compiler.operators.logistic import LOGISTIC
 from compiler.operators.mean import MEAN
+from compiler.operators.multiply import MUL
+from compiler.operators.pad import PAD, PADV2
 from compiler.operators.pooling import AVERAGE_POOL_2D, MAX_POOL_2D
 from compiler.operators.reshape import RESHAPE
+from compiler.operators.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
 from compiler.operators.softmax import SOFTMAX
+from compiler.operators.split import SPLIT
+from compiler.operators.strided_slice import STRIDED_SLICE
+from compiler.operators.transpose import TRANSPOSE
 
 FAMILIES: dict[str, Family] = {
     family.kind: family
     for family in (
         ADD,
         AVERAGE_POOL_2D,
+        CONCATENATION,
         CONV_2D,
         DEPTHWISE_CONV_2D,
         DEQUANTIZE,
         FULLY_CONNECTED,
         LOGISTIC,
+        MAXIMUM,
         MAX_POOL_2D,
         MEAN,
+        MINIMUM,
+        MUL,
+        PAD,
+        PADV2,
         QUANTIZE,
         RESHAPE,
+        RESIZE_BILINEAR,
+        RESIZE_NEAREST_NEIGHBOR,
         SOFTMAX,
+        SPLIT,
+        STRIDED_SLICE,
+        SUB,
+        TRANSPOSE,
     )
 }

@@ -213,3 +213,11 @@ def window_axis(node: Node, size_in: int, window: int, stride: int, dilation: in
         raise node.refusal(Code.BAD_MODEL, f"a window of {reach} does not fit an input of {size_in}", EXPORT_HINT)
     before = max(0, (size_out - 1) * stride + reach - size_in) // 2
     return Axis(size_in, size_out, window, stride, dilation, before)
+
+
+def axis_of(node: Node, tensor: Tensor, axis: int) -> int:
+    """A dimension of the tensor, counted from the end where negative."""
+    rank = len(tensor.shape)
+    if not -rank <= axis < rank:
+        raise node.refusal(Code.BAD_MODEL, f"{tensor.label} has no dimension {axis}", EXPORT_HINT)
+    return axis % rank

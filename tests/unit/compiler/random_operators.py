@@ -1,0 +1,212 @@
+"""Random operators that combine or move tensors, one at a time, over every shape and option that the oracle accepts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from tflite_writer import WrittenOperator, WrittenTensor, write_model
+
+BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
+RANKS = {"PAD": 5, "PADV2": 5, "TRANSPOSE": 5, "STRIDED_SLICE": 4}
+
+
+@dataclass
+class RandomGraph:
+    """A model in the making."""
+
+    rng: np.random.Generator
+    tensors: list[WrittenTensor] = field(default_factory=list)
+    operators: list[WrittenOperator] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+
+    def tensor(self, shape: Sequence[int], like: WrittenTensor | None = None, data: np.ndarray | None = None) -> int:
+        """An int8 tensor, quantised at random or like another."""
+        if like is None:
+            scale = float(np.float32(np.exp(self.rng.uniform(np.log(0.01), np.log(0.2)))))
+            quantisation = ([scale], [int(self.rng.integers(-128, 128))])
+        else:
+            quantisation = (list(like.scales), list(like.zero_points))
+        self.tensors.append(WrittenTensor(list(map(int, shape)), "int8", *quantisation, data=data))
+        return len(self.tensors) - 1
+
+    def source(self, shape: Sequence[int], like: WrittenTensor | None = None) -> int:
+        """A graph input, or at times a constant."""
+        if self.inputs and self.rng.random() < 0.2:
+            return self.tensor(shape, like, self.values(shape))
+        self.inputs.append(self.tensor(shape, like))
+        return self.inputs[-1]
+
+    def values(self, shape: Sequence[int]) -> np.ndarray:
+        """Any int8 values."""
+        return self.rng.integers(-128, 128, shape).astype(np.int8)
+
+    def numbers(self, values: object) -> int:
+        """An int32 constant."""
+        data = np.array(values, np.int32)
+        self.tensors.append(WrittenTensor(list(data.shape), "int32", data=data))
+        return len(self.tensors) - 1
+
+    def add(
+        self, kind: str, operands: Sequence[int], shapes: Sequence[Sequence[int]], like: int, **options: int
+    ) -> int:
+        """An operator whose outputs are quantised like a tensor; returns the first of them."""
+        targets = [self.tensor(shape, self.tensors[like]) for shape in shapes]
+        self.operators.append(WrittenOperator(kind, operands, targets, options))
+        return targets[0]
+
+    def shape(self, rank: int, most: int = 6) -> list[int]:
+        """Sizes from 1 on; 1 is frequent."""
+        return [int(size) for size in np.maximum(1, self.rng.integers(-1, most + 1, rank))]
+
+    def write(self) -> bytes:
+        """The file."""
+        return write_model(self.tensors, self.operators, self.inputs, self.outputs)
+
+
+def binary(graph: RandomGraph, kind: str, left: int, right: int) -> int:
+    """ADD, SUB, MUL, MAXIMUM or MINIMUM of shapes that broadcast."""
+    one, other = graph.tensors[left], graph.tensors[right]
+    shape = np.broadcast_shapes(tuple(one.shape), tuple(other.shape))
+    if kind in ("MAXIMUM", "MINIMUM"):
+        return graph.add(kind, [left, right], [shape], left)
+    spread = one.scales[0] * other.scales[0] * 60 if kind == "MUL" else one.scales[0] + other.scales[0]
+    scale = float(np.float32(spread * graph.rng.uniform(0.3, 2)))
+    graph.tensors.append(WrittenTensor(list(shape), "int8", [scale], [int(graph.rng.integers(-128, 128))]))
+    target = len(graph.tensors) - 1
+    graph.operators.append(
+        WrittenOperator(kind, [left, right], [target], {"FusedActivationFunction": int(graph.rng.integers(0, 4))})
+    )
+    return target
+
+
+def pad(graph: RandomGraph, kind: str, source: int, most: int = 3) -> int:
+    """Padding before and after each dimension, zero in half of them."""
+    shape = graph.tensors[source].shape
+    paddings = graph.rng.integers(0, most + 1, (len(shape), 2)) * graph.rng.integers(0, 2, (len(shape), 1))
+    operands = [source, graph.numbers(paddings)]
+    if kind == "PADV2":
+        operands.append(graph.tensor([1], graph.tensors[source], graph.values([1])))
+    return graph.add(kind, operands, [np.array(shape) + paddings.sum(axis=1)], source)
+
+
+def concatenation(graph: RandomGraph, sources: Sequence[int], axis: int) -> int:
+    """Side by side; the axis is written from the end at times."""
+    shape = np.array(graph.tensors[sources[0]].shape)
+    shape[axis] = sum(graph.tensors[source].shape[axis] for source in sources)
+    written = axis - len(shape) * int(graph.rng.integers(0, 2))
+    return graph.add("CONCATENATION", sources, [shape], sources[0], Axis=written)
+
+
+def split(graph: RandomGraph, source: int, axis: int, parts: int) -> int:
+    """Equal parts."""
+    shape = np.array(graph.tensors[source].shape)
+    shape[axis] //= parts
+    written = axis - len(shape) * int(graph.rng.integers(0, 2))
+    return graph.add("SPLIT", [graph.numbers(written), source], [shape] * parts, source, NumSplits=parts)
+
+
+def strided_slice(graph: RandomGraph, source: int, *, shrink: bool = True) -> int:
+    """Any begin, end and stride that takes something, forwards and backwards, with masks."""
+    rng = graph.rng
+    rows: list[list[int]] = []
+    shape: list[int] = []
+    masks = {"BeginMask": 0, "EndMask": 0, "ShrinkAxisMask": 0}
+    for axis, size in enumerate(graph.tensors[source].shape):
+        stride = int(rng.choice([-3, -2, -1, 1, 1, 1, 2, 3]))
+        first = int(rng.integers(0, size))
+        drops = shrink and rng.random() < 0.2
+        if drops:
+            stride = abs(stride)
+            masks["ShrinkAxisMask"] |= 1 << axis
+        last = int(rng.integers(first + 1, size + 1)) if stride > 0 else int(rng.integers(-1, first))
+        begin = first - size * int(rng.integers(0, 2))
+        # Counted from the end, -1 would be the last index: the end before the first is -size - 1.
+        end = last - size if last < 0 or (last < size and rng.random() < 0.5) else last
+        if not drops and rng.random() < 0.3:
+            masks["BeginMask"] |= 1 << axis
+            begin, first = int(rng.integers(-9, 9)), 0 if stride > 0 else size - 1
+        if not drops and rng.random() < 0.3:
+            masks["EndMask"] |= 1 << axis
+            end, last = int(rng.integers(-9, 9)), size if stride > 0 else -1
+        if (last - first) * stride <= 0:
+            begin, end, stride, first, last = 0, size, 1, 0, size
+        rows.append([begin, end, stride])
+        if not drops:
+            shape.append(-(-(last - first) // stride))
+    operands = [source, *(graph.numbers(column) for column in zip(*rows, strict=True))]
+    return graph.add("STRIDED_SLICE", operands, [shape], source, **masks)
+
+
+def transpose(graph: RandomGraph, source: int, order: Sequence[int]) -> int:
+    """Dimensions in another order."""
+    shape = graph.tensors[source].shape
+    return graph.add("TRANSPOSE", [source, graph.numbers(order)], [[shape[axis] for axis in order]], source)
+
+
+def resize(graph: RandomGraph, kind: str, source: int, most: int = 12) -> int:
+    """To any height and width."""
+    batch, _, _, channels = graph.tensors[source].shape
+    size = [int(side) for side in graph.rng.integers(1, most + 1, 2)]
+    mode = int(graph.rng.integers(0, 3 if kind == "RESIZE_BILINEAR" else 4))
+    options = {"AlignCorners": mode & 1, "HalfPixelCenters": mode >> 1}
+    return graph.add(kind, [source, graph.numbers(size)], [[batch, *size, channels]], source, **options)
+
+
+def _random_binary(graph: RandomGraph, kind: str) -> int:
+    shape = graph.shape(int(graph.rng.integers(0, 7)), 4)
+    shapes = [[size if graph.rng.random() < 0.7 else 1 for size in shape] for _ in range(2)]
+    cut = int(graph.rng.integers(0, len(shape) + 1)) if graph.rng.random() < 0.4 else 0
+    shapes[int(graph.rng.integers(0, 2))][:cut] = []
+    return binary(graph, kind, graph.source(shapes[0]), graph.source(shapes[1]))
+
+
+def _random_concatenation(graph: RandomGraph, _: str) -> int:
+    shape = graph.shape(int(graph.rng.integers(1, 7)), 4)
+    axis = int(graph.rng.integers(0, len(shape)))
+    first = graph.source(shape)
+    sources = [first]
+    for _ in range(int(graph.rng.integers(0, 10))):
+        shape[axis] = int(graph.rng.integers(1, 5))
+        sources.append(graph.source(shape, graph.tensors[first]) if graph.rng.random() < 0.8 else first)
+    return concatenation(graph, sources, axis)
+
+
+def _random_split(graph: RandomGraph, _: str) -> int:
+    shape = graph.shape(int(graph.rng.integers(1, 7)), 4)
+    axis, parts = int(graph.rng.integers(0, len(shape))), int(graph.rng.integers(1, 5))
+    shape[axis] *= parts
+    return split(graph, graph.source(shape), axis, parts)
+
+
+def _random_move(graph: RandomGraph, kind: str) -> int:
+    rank = int(graph.rng.integers(1, RANKS[kind] + 1))
+    source = graph.source(graph.shape(rank, 4 if rank > 3 else 7))
+    if kind == "STRIDED_SLICE":
+        return strided_slice(graph, source)
+    return (
+        transpose(graph, source, list(graph.rng.permutation(rank))) if kind == "TRANSPOSE" else pad(graph, kind, source)
+    )
+
+
+def _random_resize(graph: RandomGraph, kind: str) -> int:
+    return resize(graph, kind, graph.source(graph.shape(4, 9)))
+
+
+RANDOM: dict[str, Callable[[RandomGraph, str], int]] = {
+    **dict.fromkeys(BINARY, _random_binary),
+    **dict.fromkeys(RANKS, _random_move),
+    "CONCATENATION": _random_concatenation,
+    "SPLIT": _random_split,
+    "RESIZE_NEAREST_NEIGHBOR": _random_resize,
+    "RESIZE_BILINEAR": _random_resize,
+}
+
+
+def random_operators(kind: str, seed: int, count: int) -> tuple[bytes, list[list[int]]]:
+    """`count` operators of a kind side by side in one model, and the shapes of its inputs: a function of the seed."""
+    graph = RandomGraph(np.random.default_rng(seed))
+    for _ in range(count):
+        RANDOM[kind](graph, kind)
+        graph.outputs += graph.operators[-1].outputs
+    return graph.write(), [list(graph.tensors[index].shape) for index in graph.inputs]
