@@ -1,17 +1,27 @@
-"""Random small networks as .tflite files: windows, additions to earlier tensors, poolings and a classifier."""
+"""Random small networks as .tflite files: windows, sums and products of earlier tensors, moves, and a classifier."""
+
+from collections.abc import Sequence
 
 import numpy as np
-from tflite_writer import WrittenOperator, WrittenTensor, write_model
+from random_operators import BINARY, RandomGraph, binary, concatenation, pad, resize, split, strided_slice, transpose
+from tflite_writer import WrittenOperator, WrittenTensor
 
-KINDS = ("CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MAX_POOL_2D", "AVERAGE_POOL_2D")
+WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D")
+MOVES = (
+    "PAD",
+    "PADV2",
+    "CONCATENATION",
+    "SPLIT",
+    "STRIDED_SLICE",
+    "TRANSPOSE",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "RESIZE_BILINEAR",
+)
+KINDS = (*WINDOWS, "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", *BINARY, *MOVES)
+MOST_ELEMENTS = 6000  # of a tensor that padding, joining or resizing may still enlarge
 
 
-class _Writer:
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.tensors: list[WrittenTensor] = []
-        self.operators: list[WrittenOperator] = []
-
+class _Writer(RandomGraph):
     def activation(self, shape: list[int], *, like: WrittenTensor | None = None) -> int:
         scale = like.scales[0] if like else float(np.float32(self.rng.uniform(0.02, 0.1)))
         zero_point = like.zero_points[0] if like else int(self.rng.integers(-128, 128))
@@ -52,25 +62,63 @@ class _Writer:
         self.operators.append(WrittenOperator(kind, operands, [target], options))
         return target
 
+    def combination(self, last: int, kind: str, activations: list[int]) -> int:
+        """With an earlier tensor of the same shape, or with a constant that broadcasts."""
+        shape = list(self.tensors[last].shape)
+        equal = [index for index in activations if list(self.tensors[index].shape) == shape]
+        other = int(self.rng.choice(equal))
+        if self.rng.random() < 0.3:
+            shape = [size if self.rng.random() < 0.5 else 1 for size in shape][int(self.rng.integers(0, 4)) :]
+            other = self.tensor(shape, data=self.values(shape))
+        return binary(self, kind, *([last, other] if self.rng.random() < 0.5 else [other, last]))
 
-def random_chain(seed: int) -> tuple[bytes, list[int]]:
-    """A network that is a pure function of its seed, and the shape of its input."""
-    writer = _Writer(seed)
+    def move(self, last: int, kind: str, activations: list[int]) -> list[int]:
+        """The tensors that result."""
+        tensor, rng = self.tensors[last], self.rng
+        axis = int(rng.integers(1, 4))
+        if kind == "SPLIT":
+            parts = [count for count in (1, 2, 3, 4) if tensor.shape[axis] % count == 0]
+            split(self, last, axis, int(rng.choice(parts)))
+            return list(self.operators[-1].outputs)
+        if kind == "STRIDED_SLICE":
+            return [strided_slice(self, last, shrink=False)]
+        if kind == "TRANSPOSE":
+            return [transpose(self, last, [0, *(int(axis) for axis in rng.permutation([1, 2, 3]))])]
+        if np.prod(tensor.shape) > MOST_ELEMENTS:
+            return [last]
+        if kind == "CONCATENATION":
+            others = [index for index in activations if self._joins(index, last, axis)]
+            chosen = [int(rng.choice(others)) for _ in range(int(rng.integers(0, 3)))]
+            return [concatenation(self, [int(index) for index in rng.permutation([last, *chosen])], axis)]
+        if kind.startswith("RESIZE"):
+            return [resize(self, kind, last)]
+        return [pad(self, kind, last, most=2, kept=1)]
+
+    def _joins(self, one: int, other: int, axis: int) -> bool:
+        """Whether the oracle joins them: the same quantisation, and the same shape but for the axis."""
+        left, right = self.tensors[one], self.tensors[other]
+        shapes = [[size for position, size in enumerate(t.shape) if position != axis] for t in (left, right)]
+        return shapes[0] == shapes[1] and (left.scales, left.zero_points) == (right.scales, right.zero_points)
+
+
+def random_chain(seed: int, kinds: Sequence[str] = ()) -> tuple[bytes, list[int]]:
+    """A network of some operators, or of all `kinds`, and the shape of its input: a function of the arguments."""
+    writer = _Writer(np.random.default_rng(seed))
     rng = writer.rng
     shape = [1, int(rng.integers(1, 15)), int(rng.integers(1, 15)), int(rng.integers(1, 13))]
     last = writer.activation(shape)
+    writer.inputs = [last]
     activations = [last]
-    for _ in range(int(rng.integers(2, 7))):
-        kind = str(rng.choice(KINDS))
-        if kind == "ADD":
-            equal = [i for i in activations if list(writer.tensors[i].shape) == list(writer.tensors[last].shape)]
-            other = int(rng.choice(equal))
-            target = writer.activation(list(writer.tensors[last].shape))
-            writer.operators.append(WrittenOperator("ADD", [other, last], [target], {"FusedActivationFunction": 0}))
-            last = target
+    chosen = rng.permutation(kinds) if kinds else rng.choice(KINDS, int(rng.integers(2, 9)))
+    for kind in map(str, chosen):
+        if kind in WINDOWS:
+            made = [writer.window(last, kind)]
+        elif kind in BINARY:
+            made = [writer.combination(last, kind, activations)]
         else:
-            last = writer.window(last, kind)
-        activations.append(last)
+            made = writer.move(last, kind, activations)
+        activations += made
+        last = int(rng.choice(made))
     flat = int(np.prod(writer.tensors[last].shape))
     reshaped = writer.activation([1, flat], like=writer.tensors[last])
     writer.operators.append(WrittenOperator("RESHAPE", [last], [reshaped]))
@@ -78,4 +126,5 @@ def random_chain(seed: int) -> tuple[bytes, list[int]]:
     target = writer.activation([1, units])
     operands = writer.filters(reshaped, [units, flat], 0)
     writer.operators.append(WrittenOperator("FULLY_CONNECTED", operands, [target]))
-    return write_model(writer.tensors, writer.operators, [0], [target]), shape
+    writer.outputs = [target]
+    return writer.write(), shape

@@ -80,10 +80,11 @@ def binary(graph: RandomGraph, kind: str, left: int, right: int) -> int:
     return target
 
 
-def pad(graph: RandomGraph, kind: str, source: int, most: int = 3) -> int:
-    """Padding before and after each dimension, zero in half of them."""
+def pad(graph: RandomGraph, kind: str, source: int, *, most: int = 3, kept: int = 0) -> int:
+    """Padding before and after each dimension from `kept` on, zero in half of them."""
     shape = graph.tensors[source].shape
     paddings = graph.rng.integers(0, most + 1, (len(shape), 2)) * graph.rng.integers(0, 2, (len(shape), 1))
+    paddings[:kept] = 0
     operands = [source, graph.numbers(paddings)]
     if kind == "PADV2":
         operands.append(graph.tensor([1], graph.tensors[source], graph.values([1])))

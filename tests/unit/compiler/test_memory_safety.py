@@ -10,6 +10,7 @@ from compiler.operators import FAMILIES
 from compiler.parse import parse
 from compiler.plan import Plan
 from host_model import FLAGS, IMAGE, VARIANTS
+from random_operators import RANDOM, RandomGraph
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SANITIZED = ("-g", "-O1", "-fsanitize=address,bounds,shift,alignment", "-fno-sanitize-recover=all")
@@ -23,7 +24,7 @@ SHAPES = [
     (4, 3, 2, 1),
     (8, 5, 1, 0),
 ]  # channels, window, stride, padding
-APART = 8192  # from one tensor to the next
+APART = 16384  # from one tensor to the next
 
 
 def window_model(kind: str, channels: int, window: int, stride: int, padding: int) -> bytes:
@@ -48,23 +49,27 @@ def window_model(kind: str, channels: int, window: int, stride: int, padding: in
 def poisoned_program(model: bytes) -> dict[str, str]:
     """The model's sources with its tensors far apart, and a main that poisons what lies between."""
     graph = parse(model)
-    layer = FAMILIES[graph.nodes[0].kind].lower(graph.nodes[0])
-    source, target = layer.inputs[0], layer.output
-    layout = Plan({source.index: 0, target.index: APART}, {0: 2 * APART}, 3 * APART)
-    used = [(0, source.size), (APART, target.size), (2 * APART, layer.scratch_bytes)]
+    layers = [FAMILIES[node.kind].lower(node) for node in graph.nodes]
+    sizes = {t.index: t.size for layer in layers for t in (*layer.inputs, *layer.outputs) if t.data is None}
+    places = {index: number * APART for number, index in enumerate(sizes)}
+    scratch = {number: (len(places) + number) * APART for number in range(len(layers))}
+    used = [(places[index], size) for index, size in sizes.items()]
+    used += [(scratch[number], layer.scratch_bytes) for number, layer in enumerate(layers)]
+    assert all(size < APART for _, size in used)
+    layout = Plan(places, scratch, len(used) * APART)
     poison = [f"    __asan_poison_memory_region(arena + {at + size}, {APART - size});" for at, size in used]
     main = [
         '#include "model.h"',
         "#include <sanitizer/asan_interface.h>",
         "int main(void)",
         "{",
-        "    char *arena = model_inputs[0];",
+        f"    char *arena = (char *)model_inputs[0] - {places[graph.inputs[0].index]};",
         *poison,
         "    return model_invoke();",
         "}",
         "",
     ]
-    return {**emit(graph, [layer], layout), "main.c": "\n".join(main)}
+    return {**emit(graph, layers, layout), "main.c": "\n".join(main)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,3 +85,18 @@ def test_windows_at_the_edges_read_and_write_only_their_tensors(kind: str, varia
         subprocess.run(["gcc", *flags, "model.c", "main.c", str(kernel), "-o", "program"], cwd=tmp_path, check=True)
         ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
         assert ran.returncode == 0, f"channels, window, stride, padding {shape}: {ran.stderr[-2000:]}"
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.usefixtures("host_models")
+def test_operators_that_combine_or_move_tensors_read_and_write_only_their_tensors(variant: str, tmp_path: Path) -> None:
+    graph = RandomGraph(np.random.default_rng(0))
+    for kind in (*RANDOM, *RANDOM):
+        RANDOM[kind](graph, kind)
+        graph.outputs.append(graph.operators[-1].outputs[0])
+    for name, text in poisoned_program(graph.write()).items():
+        (tmp_path / name).write_text(text)
+    flags = (*FLAGS, *SANITIZED, *VARIANTS[variant])
+    subprocess.run(["gcc", *flags, "model.c", "main.c", "-o", "program"], cwd=tmp_path, check=True)
+    ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]

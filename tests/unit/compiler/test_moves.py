@@ -1,9 +1,15 @@
 """Operators that combine or move tensors compute what the oracle computes: random shapes, ranks, axes and options."""
 
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
-from host_model import HostModels, oracle
+from compiler.compile import compile_model
+from host_model import FLAGS, IMAGE, HostModels, oracle
 from random_operators import RANDOM, random_operators
+from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SEEDS = range(3)
 OPERATORS = 6  # in one model
@@ -19,3 +25,76 @@ def test_random_operators_are_exact(kind: str, seed: int, host_models: HostModel
     for variant, computed in host_models.run(model, inputs).items():
         for position, (want, got) in enumerate(zip(expected[0] + expected[1], computed[0] + computed[1], strict=True)):
             assert got == want, f"output {position} of the {variant} kernels differs"
+
+
+def test_tensors_that_lie_side_by_side_are_computed_in_place_and_not_copied() -> None:
+    """Two branches, joined along their first dimension and split again: one tensor holds all of it."""
+    like = WrittenTensor([1, 8, 4], "int8", [0.1], [3])
+    half, fourth = replace(like, shape=[1, 4, 4]), replace(like, shape=[1, 2, 4])
+    constants = [WrittenTensor([], "int32", data=np.array(1, np.int32))]
+    operators = [
+        WrittenOperator("MAXIMUM", [0, 1], [2]),
+        WrittenOperator("MINIMUM", [0, 1], [3]),
+        WrittenOperator("CONCATENATION", [2, 3], [4], {"Axis": 1}),
+        WrittenOperator("SPLIT", [9, 4], [5, 6, 7, 8], {"NumSplits": 4}),
+    ]
+    tensors = [half, half, half, half, like, fourth, fourth, fourth, fourth, *constants]
+    compiled = compile_model(write_model(tensors, operators, [0, 1], [5, 6, 7, 8]))
+    places = compiled.plan.tensors
+    assert [places[index] - places[4] for index in (2, 3, 5, 6, 7, 8)] == [0, 16, 0, 8, 16, 24]
+    assert compiled.plan.arena_bytes == 4 * 16
+    assert "to tensor 5" in compiled.sources["model.c"]
+
+
+def test_a_tensor_in_two_places_of_a_join_is_copied_once(host_models: HostModels) -> None:
+    like = WrittenTensor([1, 5], "int8", [0.1], [3])
+    operators = [
+        WrittenOperator("MAXIMUM", [0, 1], [2]),
+        WrittenOperator("CONCATENATION", [2, 0, 2], [3], {"Axis": 1}),
+        WrittenOperator("MINIMUM", [2, 1], [4]),
+    ]
+    model = write_model([like, like, like, replace(like, shape=[1, 15]), like], operators, [0, 1], [3, 4])
+    inputs = [[np.arange(5, dtype=np.int8).reshape(1, 5), np.full([1, 5], 2, np.int8)]]
+    for computed in host_models.run(model, inputs).values():
+        assert computed == oracle(model, inputs)
+
+
+def test_padding_nothing_and_keeping_everything_cost_no_code() -> None:
+    like = WrittenTensor([1, 3, 4, 2], "int8", [0.1], [3])
+    nothing = WrittenTensor([4, 2], "int32", data=np.zeros([4, 2], np.int32))
+    size = WrittenTensor([2], "int32", data=np.array([3, 4], np.int32))
+    order = WrittenTensor([4], "int32", data=np.array([1, 0, 2, 3], np.int32))
+    operators = [
+        WrittenOperator("PAD", [0, 5], [1]),
+        WrittenOperator("RESIZE_BILINEAR", [1, 6], [2], {"HalfPixelCenters": True}),
+        WrittenOperator("RESIZE_NEAREST_NEIGHBOR", [2, 6], [3]),
+        WrittenOperator("TRANSPOSE", [3, 7], [4]),
+    ]
+    tensors = [like, like, like, like, replace(like, shape=[3, 1, 4, 2]), nothing, size, order]
+    compiled = compile_model(write_model(tensors, operators, [0], [4]))
+    assert [layer.kernel for layer in compiled.layers] == [None] * 4
+    assert compiled.plan.arena_bytes == like_bytes(like)
+
+
+def test_a_small_slice_does_not_keep_a_large_tensor_alive() -> None:
+    rows = WrittenTensor([100, 8], "int8", [0.1], [3])
+    numbers = [WrittenTensor([2], "int32", data=np.array(values, np.int32)) for values in ([99, 0], [100, 8], [1, 1])]
+    operators = [
+        WrittenOperator("STRIDED_SLICE", [0, 3, 4, 5], [1]),
+        WrittenOperator("LOGISTIC", [1], [2]),
+    ]
+    tensors = [rows, replace(rows, shape=[1, 8]), WrittenTensor([1, 8], "int8", [1 / 256], [-128]), *numbers]
+    compiled = compile_model(write_model(tensors, operators, [0], [2]))
+    assert compiled.layers[0].kernel == "tml_copy_blocks"
+    assert compiled.plan.arena_bytes == like_bytes(rows), "copied to the front of the tensor that it came from"
+
+
+def like_bytes(tensor: WrittenTensor) -> int:
+    return int(np.prod(tensor.shape))
+
+
+@pytest.mark.usefixtures("host_models")
+def test_all_headers_of_kernels_can_be_in_one_model(tmp_path: Path) -> None:
+    headers = sorted(file.name for file in (IMAGE / "kernels").glob("*.h"))
+    (tmp_path / "all.c").write_text("".join(f'#include "{name}"\n' for name in headers) + "int all_headers;\n")
+    subprocess.run(["gcc", *FLAGS, "-c", "all.c"], cwd=tmp_path, check=True)

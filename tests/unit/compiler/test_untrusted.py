@@ -10,10 +10,13 @@ from compiler.errors import Code, CompileError
 from host_model import IMAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mutations import bases, mutant
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SAMPLE = (IMAGE / "samples" / "mnist.tflite").read_bytes()
 Q = ([0.1], [0])
+BASES = bases()
+FUZZED = 800  # cases
 
 
 def small_model() -> bytes:
@@ -186,3 +189,10 @@ def test_the_command_line_writes_sources_or_the_reason(tmp_path: Path, capsys: p
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"model.c", "model.h"}
     assert main([str(bad), "-o", str(tmp_path / "out")]) == 1
     assert "bad_model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("first", range(0, FUZZED, FUZZED // 4))
+def test_mutated_models_are_refused_or_compile(first: int) -> None:
+    """A few of what bench/fuzz.py runs by the hundred thousand."""
+    for seed in range(first, first + FUZZED // 4):
+        compiles_or_refuses(mutant(seed, BASES)[1])

@@ -47,15 +47,18 @@ def place(
 
 
 def lower_bound(buffers: Sequence[Buffer], overlaps: Overlaps | None = None) -> int:
-    """Bytes that some step needs at the least, counting each layer's best overlap."""
+    """Bytes that some step needs at the least, counting each layer's best overlaps: no more than its whole output."""
     allowed = overlaps or {}
-    saved: dict[int, int] = {}
+    shared: dict[int, int] = {}
     for (target, source), overlap in allowed.items():
         apart = max(overlap.distance, 0) if isinstance(overlap, Below) else 0
         one, other = aligned(buffers[target].size), aligned(buffers[source].size)
         saving = max(0, one + other - max(one, other + aligned(apart)))
-        step = buffers[source].last
-        saved[step] = saved.get(step, 0) + saving
+        shared[target] = shared.get(target, 0) + saving
+    saved: dict[int, int] = {}
+    for target, size in shared.items():
+        step = buffers[target].first
+        saved[step] = saved.get(step, 0) + min(size, aligned(buffers[target].size))
     return max((size - saved.get(step, 0) for step, size in _live_bytes(buffers).items()), default=0)
 
 

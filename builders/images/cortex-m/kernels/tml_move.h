@@ -5,13 +5,13 @@
 #include "tml_rows.h"
 
 /* Blocks of bytes; the loops and steps of input 1 lead from one to the next, from `start` on. */
-struct tml_gather_layer {
+struct tml_blocks_layer {
     struct tml_rows rows;
     int32_t start, block;
 };
 
 /* An output below its input may meet it: each block is moved whole. */
-TML_KERNEL void tml_gather(const struct tml_gather_layer *layer, const int8_t *input, int8_t *output)
+TML_KERNEL void tml_copy_blocks(const struct tml_blocks_layer *layer, const int8_t *input, int8_t *output)
 {
     struct tml_row row = {layer->start, 0, {0}};
     for (int32_t index = 0; index < layer->rows.count; index++) {

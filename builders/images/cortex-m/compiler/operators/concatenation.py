@@ -26,6 +26,10 @@ def _read(table: Table) -> ConcatenationOptions:
     return ConcatenationOptions(axis=table.integer(0, "i"), activation=table.integer(1, "b"))
 
 
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
 def check(node: Node) -> None:
     """Refuses everything but up to ten int8 inputs that differ in one dimension and share the output's quantisation."""
     if not node.inputs or len(node.outputs) != 1:
@@ -56,7 +60,7 @@ def check(node: Node) -> None:
                 f"{tensor.label} is quantised otherwise than {target.label}",
                 "Quantise the inputs of a concatenation alike, as the TensorFlow Lite converter does.",
             )
-        if tensor.shape[:axis] != target.shape[:axis] or tensor.shape[axis + 1 :] != target.shape[axis + 1 :]:
+        if len(tensor.shape) != len(target.shape) or _without(tensor.shape, axis) != _without(target.shape, axis):
             raise node.refusal(
                 Code.BAD_MODEL, f"{tensor.label} and {target.label} differ in more than dimension {axis}", EXPORT_HINT
             )

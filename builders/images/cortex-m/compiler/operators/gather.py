@@ -19,8 +19,8 @@ def gather_layer(node: Node, source: Tensor, sizes: Sequence[int], steps: Sequen
         if not loops and source.data is None and 2 * block >= source.elements:
             return Layer(None, "", (), (), (source,), node.output, offsets=(start,))
     return Layer(
-        kernel="tml_gather",
-        struct="tml_gather_layer",
+        kernel="tml_copy_blocks",
+        struct="tml_blocks_layer",
         parameters=(*row_parameters(loops or [Loop(1, (0, 0))]), ("start", start), ("block", block)),
         constants=(),
         inputs=(source,),

@@ -121,7 +121,7 @@ def check(node: Node) -> None:
 
 
 def lower(node: Node) -> Layer:
-    """The call of `tml_gather`, or no code."""
+    """The call of `tml_copy_blocks`, or no code."""
     slices = _slices(node)
     steps = contiguous_steps(node.input(0).shape)
     start = sum(part.begin * step for part, step in zip(slices, steps, strict=True))

@@ -41,7 +41,7 @@ def check(node: Node) -> None:
 
 
 def lower(node: Node) -> Layer:
-    """The call of `tml_gather`, or no code."""
+    """The call of `tml_copy_blocks`, or no code."""
     steps = contiguous_steps(node.input(0).shape)
     return gather_layer(node, node.input(0), node.output.shape, [steps[axis] for axis in _order(node)], 0)
 
