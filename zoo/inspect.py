@@ -27,6 +27,18 @@ _KERNEL_CODE = {
     "MAX_POOL_2D": 300,
     "LOGISTIC": 900,
     "RESHAPE": 0,
+    "SUB": 500,
+    "MUL": 200,
+    "MAXIMUM": 100,
+    "MINIMUM": 100,
+    "PAD": 200,
+    "PADV2": 200,
+    "CONCATENATION": 200,
+    "SPLIT": 200,
+    "STRIDED_SLICE": 200,
+    "TRANSPOSE": 200,
+    "RESIZE_NEAREST_NEIGHBOR": 200,
+    "RESIZE_BILINEAR": 400,
 }  # fmt: skip - a table reads better than a column
 _OTHER_KERNEL_CODE = 600
 _CALL_CODE = 100

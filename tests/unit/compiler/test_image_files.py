@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import jsonschema
+from compiler.operators import FAMILIES
 from firmware_builder.boards import load_boards
 from firmware_builder.request import Optimise
 from firmware_builder.sources import slot_abi
@@ -43,3 +44,10 @@ def test_the_slot_abi_changes_with_the_kernels(tmp_path: Path) -> None:
         (folder / "kernel.c").write_text(text)
     assert slot_abi(board, one) != slot_abi(board, other)
     assert slot_abi(board, one) == slot_abi(board, one)
+
+
+def test_the_page_of_operators_lists_exactly_what_the_compiler_knows() -> None:
+    rows = re.findall(
+        r"^\| ([A-Z0-9_, ]+) \|", (ROOT / "docs" / "reference" / "operators.md").read_text(), re.MULTILINE
+    )
+    assert sorted(name for row in rows for name in row.split(", ")) == sorted(FAMILIES)

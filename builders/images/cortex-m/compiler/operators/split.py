@@ -58,7 +58,7 @@ def lower(node: Node) -> Layer:
     rows = prod(source.shape[: _axis(node)])
     width = node.output.elements // rows
     first, *others = node.outputs
-    if rows == 1 and source.data is None:
+    if source.data is None and (rows == 1 or not others):
         offsets = tuple(part * width for part in range(len(node.outputs)))
         return Layer(None, "", (), (), (source,), first, more_outputs=tuple(others), offsets=offsets)
     return Layer(
