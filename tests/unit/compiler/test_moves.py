@@ -59,6 +59,31 @@ def test_a_tensor_in_two_places_of_a_join_is_copied_once(host_models: HostModels
         assert computed == oracle(model, inputs)
 
 
+def test_a_join_that_would_hold_a_large_tensor_from_early_on_copies_its_parts() -> None:
+    """The first part is there long before the second, and a large tensor in between."""
+    like = WrittenTensor([1, 64], "int8", [0.1], [3])
+    wide = replace(like, shape=[64, 64])
+    row = WrittenTensor([2], "int32", data=np.array([63, 0], np.int32))
+    beginning, whole, ones = (replace(row, data=np.array(values, np.int32)) for values in ([0, 0], [64, 64], [1, 1]))
+    operators = [
+        WrittenOperator("MAXIMUM", [0, 0], [1]),
+        WrittenOperator("MAXIMUM", [1, 6], [2]),  # [64, 64] out of the row [1, 64]
+        WrittenOperator("STRIDED_SLICE", [2, 7, 9, 10], [3]),
+        WrittenOperator("MAXIMUM", [3, 11], [4]),  # 32 rows out of one
+        WrittenOperator("CONCATENATION", [1, 4], [5], {"Axis": 0}),
+    ]
+    tall = replace(like, shape=[32, 64])
+    tensors = [
+        *(like, like, wide, like, tall, replace(like, shape=[33, 64])),
+        *(replace(like, shape=[64, 1], data=np.zeros([64, 1], np.int8)), row, beginning, whole, ones),
+        replace(like, shape=[32, 1], data=np.zeros([32, 1], np.int8)),
+    ]
+    compiled = compile_model(write_model(tensors, operators, [0], [5]))
+    assert compiled.plan.arena_bytes == 66 * 64, (
+        "both parts and the whole at the end; 33 + 64 rows if computed inside it"
+    )
+
+
 def test_padding_nothing_and_keeping_everything_cost_no_code() -> None:
     like = WrittenTensor([1, 3, 4, 2], "int8", [0.1], [3])
     nothing = WrittenTensor([4, 2], "int32", data=np.zeros([4, 2], np.int32))

@@ -28,8 +28,15 @@ class Plan:
 
 
 def plan(graph: Graph, layers: Sequence[Layer]) -> Plan:
-    """Places the activations. Step 0 writes the inputs, step n+1 is layer n, the last reads the outputs."""
-    homes = _Homes(graph, layers)
+    """Places the activations, each joined tensor's parts inside it unless that takes more memory than copies do."""
+    joined = _plan(graph, layers, _Homes(graph, layers, joining=True))
+    if not any(layer.slots for layer in layers):
+        return joined
+    return min(joined, _plan(graph, layers, _Homes(graph, layers, joining=False)), key=lambda plan: plan.arena_bytes)
+
+
+def _plan(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> Plan:
+    """Step 0 writes the inputs, step n+1 is layer n, the last reads the outputs."""
     uses = _uses(graph, layers, homes)
     owners = sorted(uses)
     scratch = [number for number, layer in enumerate(layers) if layer.scratch_bytes]
@@ -85,15 +92,15 @@ class _Home:
 
 
 class _Homes:
-    """Where each tensor's bytes belong: in itself, unless a layer gives them another name or a slot in its output."""
+    """Where each tensor's bytes belong: in itself, unless a layer renames them or, joining, has a slot for them."""
 
-    def __init__(self, graph: Graph, layers: Sequence[Layer]) -> None:
+    def __init__(self, graph: Graph, layers: Sequence[Layer], *, joining: bool) -> None:
         self._homes: dict[int, _Home] = {}
         for layer in layers:
             if layer.kernel is None and layer.inputs:
                 for output, offset in zip_longest(layer.outputs, layer.offsets, fillvalue=0):
                     self._homes[output.index] = _Home(layer.inputs[0].index, offset)
-            elif layer.output is not None:
+            elif layer.output is not None and joining:
                 for tensor, slot in zip(layer.inputs, layer.slots, strict=False):
                     root = self.home(tensor.index)
                     # A part of a larger tensor stays where it is, and so does what already has a slot: it is copied.

@@ -29,11 +29,23 @@ void *memmove(void *to, const void *from, size_t count)
 {
     uint8_t *target = to;
     const uint8_t *source = from;
+    uint32_t word;
     if (target < source) {
+        for (; count >= sizeof word; count -= sizeof word) {
+            __builtin_memcpy(&word, source, sizeof word); /* read before any of it is written over */
+            __builtin_memcpy(target, &word, sizeof word);
+            source += sizeof word;
+            target += sizeof word;
+        }
         while (count--) {
             *target++ = *source++;
         }
         return to;
+    }
+    while (count >= sizeof word) {
+        count -= sizeof word;
+        __builtin_memcpy(&word, source + count, sizeof word);
+        __builtin_memcpy(target + count, &word, sizeof word);
     }
     while (count--) {
         target[count] = source[count];
@@ -44,6 +56,11 @@ void *memmove(void *to, const void *from, size_t count)
 void *memset(void *to, int value, size_t count)
 {
     uint8_t *target = to;
+    const uint32_t word = (uint8_t)value * 0x01010101u;
+    for (; count >= sizeof word; count -= sizeof word) {
+        __builtin_memcpy(target, &word, sizeof word);
+        target += sizeof word;
+    }
     while (count--) {
         *target++ = (uint8_t)value;
     }
