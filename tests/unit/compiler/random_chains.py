@@ -1,6 +1,5 @@
 """Random small networks as .tflite files: windows, sums and products of earlier tensors, moves, and a classifier."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,11 +19,6 @@ MOVES = (
 )
 KINDS = (*WINDOWS, "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", *BINARY, *MOVES)
 MOST_ELEMENTS = 6000  # of a tensor that padding, joining or resizing may still enlarge
-
-
-def seeds(few: int) -> range:
-    """Seeds of random networks: a few, or as many as the environment's RANDOM_NETWORKS says."""
-    return range(int(os.environ.get("RANDOM_NETWORKS", few)))
 
 
 class _Writer(RandomGraph):
