@@ -3,10 +3,10 @@
     AppError                       500  internal
     ├── NotFound                   404  <thing>_not_found
     ├── BadRequest                 400  bad_request, ...
-    ├── Invalid                    422  invalid, model_*, builder_*, ...
+    ├── Invalid                    422  invalid, model_*, builder_*, upload_*, ...
     ├── Conflict                   409  conflict, ...
     ├── PreconditionFailed         412  etag_mismatch
-    ├── TooLarge                   413  body_too_large, model_too_large
+    ├── TooLarge                   413  body_too_large, model_too_large, upload_too_large
     ├── UnsupportedMedia           415  unsupported_media_type
     ├── RangeNotSatisfiable        416  range_not_satisfiable
     ├── Unavailable                503  docker_unavailable, ...
@@ -17,6 +17,7 @@ The capabilities (`zoo`, `builders`) raise errors of their own that know no HTTP
 
 from builders.errors import BuilderError
 from lwm2m.errors import Lwm2mError, NotRegistered
+from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
 
 
@@ -119,12 +120,13 @@ def of_device(error: Lwm2mError) -> AppError:
 
 _BY_CODE: dict[str, type[AppError]] = {
     "model_too_large": TooLarge,
+    "upload_too_large": TooLarge,
     "no_such_model": NotFound,
     "docker_unavailable": Unavailable,
 }
 
 
-def translate(error: ModelError | BuilderError) -> AppError:
+def translate(error: ModelError | DatasetError | BuilderError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
     kind = _BY_CODE.get(error.code, Invalid)
     return kind(error.code, str(error), error.remedy, getattr(error, "field", None))

@@ -18,12 +18,15 @@ from app.api import (
     builders,
     builds,
     credentials,
+    datasets,
     devices,
     events,
     health,
     models,
     problems,
     resources,
+    samples,
+    snapshots,
     updates,
 )
 from app.api.idempotency import KeyedRoute
@@ -33,17 +36,22 @@ from app.devices import RegistrationKeeper
 from app.engine import make_runner
 from app.jobs import DbosEngine
 from app.keys import signing_key
+from app.retention import RetentionKeeper
 from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
 from app.services.container import Services
 from app.services.credentials import CredentialService, StoredSecurity
+from app.services.dataset_files import DatasetFiles
+from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
 from app.services.packages import UpdatePackages
 from app.services.resources import ResourceService
+from app.services.samples import SampleService
+from app.services.snapshots import SnapshotService
 from app.services.update_job import UpdateJob
 from app.services.updates import UpdateService
 from app.settings import Settings
@@ -60,11 +68,27 @@ from lwm2m.peers import DTLS, TCP, UDP, is_dtls
 from lwm2m.registration import Registration
 from lwm2m.security import load_master_key
 from lwm2m.server import Lwm2mServer
+from zoo.datasets.rows import Limits
 from zoo.predict import Predictor
 
 _log = structlog.get_logger(__name__)
 
-_MODULES = (artifacts, boards, builders, builds, credentials, devices, events, health, models, resources, updates)
+_MODULES = (
+    artifacts,
+    boards,
+    builders,
+    builds,
+    credentials,
+    datasets,
+    devices,
+    events,
+    health,
+    models,
+    resources,
+    samples,
+    snapshots,
+    updates,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -134,6 +158,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     keeper = RegistrationKeeper(bridge, device_service)
     jobs = DbosEngine(settings)
     model_service = ModelService(database, blobs, Predictor(), settings)
+    dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     update_service = UpdateService(database, build_service, device_service, jobs)
@@ -151,6 +176,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         database=database,
         blobs=blobs,
         models=model_service,
+        datasets=dataset_service,
+        samples=SampleService(database, dataset_files, dataset_service, Limits(), settings.max_dataset_samples),
+        snapshots=SnapshotService(dataset_files),
+        dataset_files=dataset_files,
         builders=builder_service,
         builds=build_service,
         devices=device_service,
@@ -177,7 +206,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ),
     )
     await run_in_threadpool(model_service.seed_catalog)
-    async with server, bridge, keeper:
+    retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
+    async with server, bridge, keeper, retention:
         build_job = BuildJob(database, blobs, logs, runner, key, settings)
         update_job = UpdateJob(
             database,
@@ -203,9 +233,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _security(settings: Settings, database: Database) -> StoredSecurity:
+    return StoredSecurity(database, _master_key(settings))
+
+
+def _datasets(settings: Settings, database: Database) -> tuple[DatasetFiles, DatasetService]:
+    files = DatasetFiles(database, BlobStore(settings.data_dir / "datasets"))
+    return files, DatasetService(files, _master_key(settings))
+
+
+def _master_key(settings: Settings) -> bytes:
     keys = settings.data_dir / "keys"
     keys.mkdir(parents=True, exist_ok=True)
-    return StoredSecurity(database, load_master_key(keys / "master.key"))
+    return load_master_key(keys / "master.key")
 
 
 def _models(settings: Settings) -> ObjectRegistry:

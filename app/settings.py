@@ -31,6 +31,8 @@ class Settings(BaseSettings):
     lwm2m_public_host: str | None = Field(default=None, description="How devices reach the LwM2M server")
     max_body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     max_model_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    max_dataset_samples: int = Field(default=200_000, ge=1)
+    retention_seconds: int = Field(default=3600, ge=1, description="How often old samples are looked for")
     golden_vectors: int = Field(default=8, ge=1, le=16)
     build_workers: int = Field(default=2, ge=1, le=64)
     update_workers: int = Field(default=16, ge=1, le=1024)

@@ -13,6 +13,7 @@ from app.contract.models import Error, Problem
 from app.errors import AppError, translate
 from app.storage.pages import BadCursor
 from builders.errors import BuilderError
+from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
 
 MEDIA_TYPE = "application/problem+json"
@@ -57,8 +58,9 @@ def install(app: FastAPI) -> None:
         return of_error(error)
 
     @app.exception_handler(ModelError)
+    @app.exception_handler(DatasetError)
     @app.exception_handler(BuilderError)
-    async def capability_error(_request: Request, error: ModelError | BuilderError) -> JSONResponse:
+    async def capability_error(_request: Request, error: ModelError | DatasetError | BuilderError) -> JSONResponse:
         return of_error(translate(error))
 
     @app.exception_handler(BadCursor)

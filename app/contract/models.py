@@ -176,6 +176,208 @@ class Prediction(BaseModel):
     prediction: list[Any]
 
 
+class DatasetRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[str, Field(examples=["gestures"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    description: Annotated[str, Field(max_length=2000)] = ""
+    retain_days: Annotated[
+        int | None,
+        Field(description="For how many days samples are kept; without it until they are deleted", ge=1, le=36500),
+    ] = None
+    signing_key: Annotated[
+        str | None,
+        Field(
+            description="With it, acquisitions must be signed with HS256 under this key; kept encrypted, never shown",
+            max_length=128,
+            min_length=8,
+            pattern="^[!-~]+$",
+        ),
+    ] = None
+
+
+class DatasetRetention(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    retain_days: Annotated[int | None, Field(description="`null`: until they are deleted", ge=1, le=36500)]
+
+
+class DataSchema(BaseModel):
+    """
+    What every sample looks like
+    """
+
+    kind: Literal["image", "series", "tabular"]
+    shape: Annotated[list[int], Field(description="(height, width, channels), (readings, sensors) or (columns)")]
+    dtype: Literal["uint8", "int8", "int16", "float32"]
+    features: Annotated[list[str], Field(description="Names along the last axis: channels, sensors, columns")]
+    labels: Annotated[list[str], Field(description="The classes in the order of their indices")]
+    targets: Annotated[list[str], Field(description="Numbers to be predicted instead of a class")]
+    interval_ms: Annotated[float | None, Field(description="From one reading to the next")]
+
+
+class LabelCount(BaseModel):
+    label: Annotated[str | None, Field(description="`null`: without a label")]
+    samples: int
+
+
+class Dataset(BaseModel):
+    name: str
+    description: str
+    retain_days: int | None
+    signed: Annotated[bool, Field(description="Whether acquisitions must be signed")]
+    data_schema: DataSchema | None
+    samples: int
+    labels: list[LabelCount]
+    uploads: int
+    rejected: Annotated[int, Field(description="Rows of all uploads that could not be used")]
+    created_at: AwareDatetime
+
+
+class DatasetPage(BaseModel):
+    items: list[Dataset]
+    next_cursor: str | None
+
+
+class Protected(BaseModel):
+    ver: Literal["v1"]
+    alg: Literal["none", "HS256"]
+    iat: float | None = None
+
+
+class Sensor(BaseModel):
+    name: str
+    units: str | None = None
+
+
+class Payload(BaseModel):
+    device_name: str | None = None
+    device_type: str | None = None
+    interval_ms: Annotated[float, Field(ge=0.0)]
+    sensors: Annotated[list[Sensor], Field(min_length=1)]
+    values: Annotated[list[Any], Field(min_length=1)]
+
+
+class Acquisition(BaseModel):
+    """
+    Edge Impulse's data acquisition format
+    """
+
+    protected: Protected
+    signature: Annotated[str, Field(description="HMAC-SHA256 in hex over the body with 64 zeros in its place")]
+    payload: Payload
+
+
+class RejectedRow(BaseModel):
+    place: str
+    reason: str
+
+
+class DatasetUpload(BaseModel):
+    id: str
+    dataset: str
+    format: Literal["csv", "npz", "images", "acquisition-json", "acquisition-cbor", "datarepo"]
+    size: Annotated[int, Field(description="Bytes")]
+    accepted: Annotated[int, Field(description="Samples")]
+    rejected: Annotated[int, Field(description="Rows that could not be used")]
+    duplicates: Annotated[int, Field(description="How many of them are in the dataset already")]
+    reasons: Annotated[list[RejectedRow], Field(description="The first rejected rows; `/rejected` has the others")]
+    created_at: AwareDatetime
+
+
+class DatasetUploadPage(BaseModel):
+    items: list[DatasetUpload]
+    next_cursor: str | None
+
+
+class Sample(BaseModel):
+    id: int
+    upload_id: str
+    label: str | None
+    group: Annotated[str | None, Field(description="Who or what it comes from")]
+    part: Annotated[Literal["train", "validation", "test"] | None, Field(description="Where its uploader put it")]
+    sha256: Annotated[str, Field(description="Of its values and targets")]
+
+
+class SamplePage(BaseModel):
+    items: list[Sample]
+    next_cursor: str | None
+
+
+class SampleDetail(BaseModel):
+    id: int
+    upload_id: str
+    label: str | None
+    group: str | None
+    part: Literal["train", "validation", "test"] | None
+    sha256: str
+    values: Annotated[list[Any], Field(description="In the dataset's shape; an instance for `predict`")]
+    targets: list[float]
+
+
+class FeatureStatistics(BaseModel):
+    name: str
+    count: Annotated[int, Field(description="Values: over all samples, readings and pixels")]
+    mean: float
+    std: Annotated[float, Field(description="Of the population")]
+    minimum: float
+    maximum: float
+    histogram: Annotated[list[int], Field(description="Counts in 20 equal bins from minimum to maximum")]
+
+
+class DatasetStatistics(BaseModel):
+    samples: int
+    labels: list[LabelCount]
+    groups: Annotated[int, Field(description="How many different ones the samples come from")]
+    features: Annotated[list[FeatureStatistics], Field(description="The first 512")]
+
+
+class SnapshotRequest(BaseModel):
+    """
+    How to split; the shares add up to 1
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    train: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
+    validation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
+    test: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
+    seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    by_group: Annotated[bool, Field(description="Samples of one group, if they have any, stay in one part")] = True
+
+
+class SnapshotPart(BaseModel):
+    samples: int
+    labels: list[LabelCount]
+
+
+class Parts(BaseModel):
+    train: SnapshotPart
+    validation: SnapshotPart
+    test: SnapshotPart
+
+
+class Snapshot(BaseModel):
+    sha256: Annotated[str, Field(description="Of the file; a training job names the snapshot by it")]
+    dataset: Annotated[str, Field(description="The dataset it was made of")]
+    size: Annotated[int, Field(description="Bytes")]
+    samples: int
+    data_schema: DataSchema
+    split: SnapshotRequest
+    parts: Parts
+    used_by: Annotated[list[str], Field(description="Training jobs and model versions that depend on it")]
+    created_at: AwareDatetime
+    removed_at: Annotated[AwareDatetime | None, Field(description="When its file was removed; hash and counts stay")]
+
+
+class SnapshotPage(BaseModel):
+    items: list[Snapshot]
+    next_cursor: str | None
+
+
 class BuildRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",

@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
 from app.services.credentials import CredentialService
+from app.services.dataset_files import DatasetFiles
+from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
 from app.services.resources import ResourceService
+from app.services.samples import SampleService
+from app.services.snapshots import SnapshotService
 from app.services.updates import UpdateService
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
@@ -24,6 +28,10 @@ class Services:
     database: Database
     blobs: BlobStore
     models: ModelService
+    datasets: DatasetService
+    samples: SampleService
+    snapshots: SnapshotService
+    dataset_files: DatasetFiles
     builders: BuilderService
     builds: BuildService
     devices: DeviceService

@@ -55,3 +55,24 @@ def users(session: Session, sha256: str) -> Sequence[str]:
         .where(DatasetSnapshotUseRow.sha256 == sha256)
         .order_by(col(DatasetSnapshotUseRow.subject))
     ).all()
+
+
+def has_file(session: Session, sha256: str) -> bool:
+    """Whether a snapshot of any dataset needs this file."""
+    return (
+        session.exec(
+            select(DatasetSnapshotRow.seq).where(
+                DatasetSnapshotRow.sha256 == sha256, col(DatasetSnapshotRow.removed_at).is_(None)
+            )
+        ).first()
+        is not None
+    )
+
+
+def all_of_dataset(session: Session, dataset: str) -> Sequence[DatasetSnapshotRow]:
+    """Every snapshot of a dataset that has its file."""
+    return session.exec(
+        select(DatasetSnapshotRow).where(
+            DatasetSnapshotRow.dataset == dataset, col(DatasetSnapshotRow.removed_at).is_(None)
+        )
+    ).all()

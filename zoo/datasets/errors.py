@@ -76,7 +76,7 @@ class BadSplitError(DatasetError):
 
     code = "bad_split"
     default_remedy = "Give shares between 0 and 1 that add up to 1, and enough samples or groups for each part."
-    default_field = "body.split"
+    default_field = "body"
 
 
 class BadSnapshotError(DatasetError):

@@ -45,12 +45,14 @@ class Limits:
 class Options:
     """What a caller says about an upload.
 
-    `label` is that of every sample that brings none of its own. The columns are those of a CSV file or the arrays of an
+    `label` is that of every sample that brings none of its own; without it an acquisition's comes from the file's name
+    unless `label_from_name` is off. The columns are those of a CSV file or the arrays of an
     .npz. `shape` is one sample's: a CSV's columns are laid out so, images are resized to it. `window` cuts a recording
     into samples of so many readings, one every `stride`. `key` is what acquisitions have to be signed with.
     """
 
     label: str | None = None
+    label_from_name: bool = True
     label_column: str | None = None
     group_column: str | None = None
     target_columns: tuple[str, ...] = ()

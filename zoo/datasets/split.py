@@ -35,14 +35,14 @@ def assign(plan: Plan, samples: Sequence[Sample]) -> Mapping[Part, NDArray[np.in
     """The indices of each part.
 
     Samples that the uploader put into a part stay there, whatever the shares; the others are dealt out so that each
-    part has its share of each label. Equal samples, and with `by_group` those of one origin, stay together. The order of the
-    samples has no influence. BadSplitError when the shares are wrong or a part that should have samples gets none.
+    part has its share of each label. Equal samples, and with `by_group` those of one origin, stay together. The order
+    of the samples has no influence. BadSplitError when the shares are wrong or a part with a share gets no samples.
     """
     shares = plan.shares
     if not all(0 <= share <= 1 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-6:
         raise BadSplitError(f"The shares {', '.join(f'{share:g}' for share in shares.values())} do not add up to 1.")
     if shares["train"] == 0:
-        raise BadSplitError("Without a share for train there is nothing to learn from.", field="body.split.train")
+        raise BadSplitError("Without a share for train there is nothing to learn from.", field="body.train")
     parts: dict[Part, list[int]] = {part: [] for part in PARTS}
     units: dict[str, list[int]] = defaultdict(list)
     for index, sample in enumerate(samples):

@@ -141,7 +141,8 @@ def parse(
     if format_ == "csv":
         return format_, parse_csv(data, options, limits)
     if format_ in {"acquisition-json", "acquisition-cbor"}:
-        labelled = options if options.label or not name else replace(options, label=label_of_file(name))
+        named = options.label is None and options.label_from_name
+        labelled = replace(options, label=label_of_file(name)) if named else options
         return format_, parse_acquisition(data, labelled, limits, binary=format_ == "acquisition-cbor")
     archive = Archive(data, limits)
     if format_ == "npz" or is_npz(archive):
