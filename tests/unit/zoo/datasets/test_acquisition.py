@@ -49,7 +49,7 @@ def test_a_recording_is_one_sample_with_its_sensors(read: Any, values: Any) -> N
     assert values(batch)[0, 3].tolist() == [3.0, -1.5]
 
 
-def test_cbor_says_the_same(read: Any, values: Any) -> None:
+def test_cbor_says_the_same(read: Any) -> None:
     in_json, in_cbor = read(json.dumps(message()).encode()), read(cbor2.dumps(message()))
     assert in_cbor.schema == in_json.schema
     assert in_cbor.samples[0].sha256 == in_json.samples[0].sha256
@@ -148,7 +148,7 @@ def test_json_that_nests_without_end_is_refused(read: Any) -> None:
 
 
 def test_a_message_of_too_many_bytes_is_refused(read: Any) -> None:
-    with pytest.raises(UploadTooLargeError, match="shorter recordings|allowed"):
+    with pytest.raises(UploadTooLargeError, match="100 are allowed"):
         read(json.dumps(message()).encode(), limits=Limits(document_bytes=100))
 
 
@@ -165,7 +165,7 @@ def test_a_message_of_too_many_bytes_is_refused(read: Any) -> None:
         (b"\xa1\x61a\x01\x01", "bytes follow"),
         (b"\xa1\x61a\xf7", "a tag or a simple value"),
         (b"\xa1\x61\xff\x01", "cannot be decoded"),
-        (b"\xa1\x81\x01\x01", "cannot be decoded|no object"),
+        (b"\xa1\x81\x01\x01", "cannot be decoded|no .protected."),
     ],
 )
 def test_cbor_is_walked_before_it_is_decoded(read: Any, data: bytes, problem: str) -> None:

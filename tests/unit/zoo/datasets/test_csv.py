@@ -93,7 +93,7 @@ def test_a_quoted_field_may_span_lines(read: Any) -> None:
 
 
 def test_a_file_of_nothing_but_bad_rows_is_refused_with_the_first_reason(read: Any) -> None:
-    with pytest.raises(NothingAcceptedError, match="None of the 2 rows .* line 2: Column a: 'x'"):
+    with pytest.raises(NothingAcceptedError, match=r"None of the 2 rows .* line 2: Column a: 'x'"):
         read(b"a,b\nx,1\ny,2\n")
 
 
