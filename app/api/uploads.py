@@ -12,12 +12,12 @@ from zoo.datasets.snapshot import Part
 from zoo.datasets.upload import Format
 
 MAX_FILES = 2
-_SUFFIXES = {
-    "text/csv": ".csv",
-    "application/json": ".json",
-    "application/cbor": ".cbor",
-    "application/zip": ".zip",
-    "application/octet-stream": "",
+_FORMATS: dict[str, Format | None] = {
+    "text/csv": "csv",
+    "application/json": "acquisition-json",
+    "application/cbor": "acquisition-cbor",
+    "application/zip": None,  # .npz, or pictures
+    "application/octet-stream": None,
 }
 _FORM = "multipart/form-data"
 _TRUE = frozenset({"1", "true"})
@@ -25,22 +25,22 @@ _TRUE = frozenset({"1", "true"})
 Column = Annotated[str | None, Query(min_length=1, max_length=100)]
 
 
-async def files(request: Request, file_name: str | None) -> dict[str, bytes]:
-    """The files by name; a name is looked at for its ending, and never made a path."""
+async def files(request: Request, file_name: str | None) -> tuple[dict[str, bytes], Format | None]:
+    """The files by name, and their format if the type says it; a name is looked at, and never made a path."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == _FORM:
-        return await _form(request)
-    if media_type not in _SUFFIXES:
+        return await _form(request), None
+    if media_type not in _FORMATS:
         raise UnsupportedMedia(
             "unsupported_media_type",
             f"The body is {media_type or 'of no declared type'}.",
-            f"Send {', '.join(_SUFFIXES)}, or a form with the file: curl -F file=@samples.csv.",
+            f"Send {', '.join(_FORMATS)}, or a form with the file: curl -F file=@samples.csv.",
             "header.Content-Type",
         )
     body = await request.body()
     if not body:
         raise Invalid("empty_body", "The body is empty.", "Send the file's bytes as the body.", "body")
-    return {file_name or _SUFFIXES[media_type]: body}
+    return {file_name or "": body}, _FORMATS[media_type]
 
 
 async def _form(request: Request) -> dict[str, bytes]:
@@ -78,9 +78,10 @@ async def incoming(
     ] = None,
 ) -> Incoming:
     """An upload as it came."""
+    found, typed = await files(request, file_name)
     return Incoming(
-        files=await files(request, file_name),
-        format=format_,
+        files=found,
+        format=format_ or typed,
         options=Options(
             label=label,
             label_from_name=no_label not in _TRUE,

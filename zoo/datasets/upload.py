@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import IO, Literal, Self
 
 import numpy as np
@@ -105,9 +106,9 @@ class Batch:
             yield chunk
 
 
-def guess(data: bytes, name: str | None) -> Format:
+def guess(data: bytes, name: str) -> Format:
     """The format of a file, by its first bytes and its name; UnreadableUploadError when it is none."""
-    suffix = (name or "").lower().rpartition(".")[2]
+    suffix = PurePosixPath(name.lower()).suffix.removeprefix(".")
     if is_zip(data):
         return "npz" if suffix == "npz" or b".npy" in data[:200] else "images"
     if suffix == "cbor" or (data and data[0] >> 5 == 5):
@@ -117,7 +118,7 @@ def guess(data: bytes, name: str | None) -> Format:
     if suffix in {"csv", "tsv", "txt"} or (suffix == "" and b"\x00" not in data[:1000]):
         return "csv"
     raise UnreadableUploadError(
-        f"What {name or 'the body'} is cannot be told from its first bytes.",
+        f"What {name[:80] or 'the body'} is cannot be told from its first bytes.",
         remedy=f"Say its format in the query: {', '.join(FORMATS)}.",
         field="query.format",
     )
@@ -128,12 +129,12 @@ def parse(
 ) -> tuple[Format, Parsed]:
     """One file, or the pair of datareposrc: one that ends in .data and one in .json."""
     names = sorted(files)
-    ending = {name.lower().rpartition(".")[2]: name for name in names}
-    if format_ == "datarepo" or (len(files) == 2 and {"data", "json"} <= ending.keys()):
-        if len(files) != 2 or not {"data", "json"} <= ending.keys():
+    ending = {PurePosixPath(name.lower()).suffix: name for name in names}
+    if format_ == "datarepo" or (len(files) == 2 and {".data", ".json"} <= ending.keys()):
+        if len(files) != 2 or not {".data", ".json"} <= ending.keys():
             raise UnreadableUploadError("datareposrc has two files, one ending in .data and one in .json.")
-        description = parse_description(files[ending["json"]])
-        return "datarepo", parse_datarepo(description, files[ending["data"]], options, limits)
+        description = parse_description(files[ending[".json"]])
+        return "datarepo", parse_datarepo(description, files[ending[".data"]], options, limits)
     if len(files) != 1:
         raise UnreadableUploadError(f"{len(files)} files were sent: send one, or a .data with its .json.")
     (name, data), *_ = files.items()
