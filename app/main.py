@@ -23,6 +23,7 @@ from app.api import (
     events,
     health,
     models,
+    predictions,
     problems,
     resources,
     samples,
@@ -49,6 +50,7 @@ from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
 from app.services.packages import UpdatePackages
+from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
@@ -84,6 +86,7 @@ _MODULES = (
     events,
     health,
     models,
+    predictions,
     resources,
     samples,
     snapshots,
@@ -157,7 +160,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     bridge = make_bridge(settings.lwm2m_bridge, server, restored)
     keeper = RegistrationKeeper(bridge, device_service)
     jobs = DbosEngine(settings)
-    model_service = ModelService(database, blobs, Predictor(), settings)
+    model_service = ModelService(database, blobs, settings)
     dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
@@ -176,6 +179,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         database=database,
         blobs=blobs,
         models=model_service,
+        predictions=PredictionService(database, blobs, model_service, Predictor()),
         datasets=dataset_service,
         samples=SampleService(database, dataset_files, dataset_service, Limits(), settings.max_dataset_samples),
         snapshots=SnapshotService(dataset_files),

@@ -1,7 +1,6 @@
 """The zoo: models, their versions, inspection and prediction."""
 
 import hashlib
-from typing import Any
 
 from fastapi import Header, Response
 
@@ -24,8 +23,6 @@ from app.contract.models import (
     ModelPage,
     ModelVersion,
     ModelVersionPage,
-    Prediction,
-    PredictionRequest,
 )
 
 handlers = Handlers()
@@ -120,21 +117,3 @@ def activate_model_version(services: ServicesDep, model_name: ModelName, version
     with services.database.write() as transaction:
         row = services.models.activate(transaction, model_name, version)
         return services.models.as_model(transaction.session, row)
-
-
-@handlers("predict")
-def predict(services: ServicesDep, model_name: ModelName, body: PredictionRequest) -> Prediction:
-    """Run the active version."""
-    return _prediction(services.models.predict(model_name, None, body.instances))
-
-
-@handlers("predictVersion")
-def predict_version(
-    services: ServicesDep, model_name: ModelName, version: Version, body: PredictionRequest
-) -> Prediction:
-    """Run this version."""
-    return _prediction(services.models.predict(model_name, version, body.instances))
-
-
-def _prediction(values: list[Any]) -> Prediction:
-    return Prediction(prediction=values)

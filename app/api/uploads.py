@@ -1,6 +1,6 @@
 """The body of an upload of samples: one file, or a form with one or two, with what the query and the headers say."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Query, Request
 from starlette.datastructures import UploadFile
@@ -19,6 +19,7 @@ _FORMATS: dict[str, Format | None] = {
     "application/zip": None,  # .npz, or pictures
     "application/octet-stream": None,
 }
+Flag = Literal["0", "1", "false", "true"]
 _FORM = "multipart/form-data"
 _TRUE = frozenset({"1", "true"})
 
@@ -69,10 +70,8 @@ async def incoming(
     stride: Annotated[int | None, Query(ge=1, le=1_000_000)] = None,
     part: Annotated[Part | None, Query()] = None,
     label: Annotated[str | None, Header(alias="x-label", min_length=1, max_length=100, pattern="^[ -~]+$")] = None,
-    no_label: Annotated[str | None, Header(alias="x-no-label", pattern="^(0|1|false|true)$")] = None,
-    disallow_duplicates: Annotated[
-        str | None, Header(alias="x-disallow-duplicates", pattern="^(0|1|false|true)$")
-    ] = None,
+    no_label: Annotated[Flag | None, Header(alias="x-no-label")] = None,
+    disallow_duplicates: Annotated[Flag | None, Header(alias="x-disallow-duplicates")] = None,
     file_name: Annotated[
         str | None, Header(alias="x-file-name", min_length=1, max_length=255, pattern="^[ -~]+$")
     ] = None,

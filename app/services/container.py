@@ -12,6 +12,7 @@ from app.services.devices import DeviceService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
+from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
@@ -28,6 +29,7 @@ class Services:
     database: Database
     blobs: BlobStore
     models: ModelService
+    predictions: PredictionService
     datasets: DatasetService
     samples: SampleService
     snapshots: SnapshotService

@@ -1,4 +1,4 @@
-"""Models: upload with inspection and golden vectors, activation, prediction, and the zoo that ships."""
+"""Models: upload with inspection and golden vectors, activation, and the zoo that ships."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from app.storage.tables import ModelRow, ModelVersionRow
 from zoo.cards import catalog
 from zoo.inspect import ModelReport, inspect, require_int8
 from zoo.oracle import probe
-from zoo.predict import Predictor
 
 _log = structlog.get_logger(__name__)
 
@@ -36,10 +35,9 @@ class ExaminedModel:
 class ModelService:
     """Use cases of the zoo."""
 
-    def __init__(self, database: Database, blobs: BlobStore, predictor: Predictor, settings: Settings) -> None:
+    def __init__(self, database: Database, blobs: BlobStore, settings: Settings) -> None:
         self._database = database
         self._blobs = blobs
-        self._predictor = predictor
         self._settings = settings
 
     def examine(self, data: bytes) -> ExaminedModel:
@@ -131,12 +129,6 @@ class ModelService:
             transaction.session.add(model)
             events.append(transaction.session, "model.activated", f"model/{name}", {"version": number})
         return model
-
-    def predict(self, name: str, number: int | None, instances: list[Any]) -> list[Any]:
-        """Run a version with LiteRT: real units in, real units out."""
-        with self._database.read() as session:
-            row = self.version(session, name, number)
-        return self._predictor.predict(row.sha256, lambda: self._blobs.get(row.sha256), instances)
 
     def listing(self, session: Session, cursor: str | None, limit: int) -> Page[ModelRow]:
         """A page of models."""

@@ -101,8 +101,9 @@ def test_every_json_body_and_answer_has_the_contracts_schema(app: FastAPI) -> No
     for operation in operations(CONTRACT):
         written = CONTRACT["paths"][operation.path][operation.method.lower()]
         answered = served["paths"][operation.path][operation.method.lower()]
-        json_body = written.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
-        if json_body:
+        bodies = written.get("requestBody", {}).get("content", {})
+        if set(bodies) == {"application/json"}:  # a body of several types is read by hand, out of FastAPI's sight
+            json_body = bodies["application/json"]["schema"]
             assert answered["requestBody"]["content"]["application/json"]["schema"] == json_body, operation.id
         json_answers = [
             _resolve(response)["content"]["application/json"]["schema"]

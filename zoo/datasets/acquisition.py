@@ -101,10 +101,15 @@ def _check_signature(data: bytes, message: Mapping[Any, Any], key: str | None) -
         raise UnreadableUploadError(
             'The message has no "protected" of {"ver": "v1", "alg": "none" or "HS256"}.', field="body.protected"
         )
+    issued = protected.get("iat", 0)
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        raise UnreadableUploadError("iat is no number of seconds.", field="body.protected.iat")
+    if not isinstance(signature, str):
+        raise UnreadableUploadError('The message has no "signature".', field="body.signature")
     if key is None:
         return
-    if algorithm != "HS256" or not isinstance(signature, str) or not _HEX_SHA256.fullmatch(signature):
-        raise BadSignatureError("The dataset has a key, and the message is not signed with HS256.")
+    if algorithm != "HS256" or not _HEX_SHA256.fullmatch(signature) or data.count(signature.encode()) != 1:
+        raise BadSignatureError("The dataset has a key, and the message is not signed once with HS256.")
     unsigned = data.replace(signature.encode(), b"0" * 64)
     expected = hmac.new(key.encode(), unsigned, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected, signature.lower()):
@@ -119,10 +124,7 @@ def _recording(payload: object, limits: Limits) -> _Recording:
         raise UnreadableUploadError("interval_ms is no number of milliseconds.", field="body.payload.interval_ms")
     if not isinstance(sensors, list) or not sensors or len(sensors) > limits.columns:
         raise UnreadableUploadError("sensors is no list of sensors.", field="body.payload.sensors")
-    found = [sensor.get("name") if isinstance(sensor, dict) else None for sensor in sensors]
-    names = [name for name in found if isinstance(name, str)]
-    if len(names) != len(found):
-        raise UnreadableUploadError("A sensor has no name.", field="body.payload.sensors")
+    names = [_sensor_name(place, sensor) for place, sensor in enumerate(sensors)]
     if not isinstance(values, list) or not 1 <= len(values) <= MAX_READINGS:
         raise UnreadableUploadError("values is no list of readings.", field="body.payload.values")
     readings = np.empty((len(values), len(names)), np.float32)
@@ -140,8 +142,20 @@ def _recording(payload: object, limits: Limits) -> _Recording:
         except OverflowError:  # an int beyond any float
             readings[number] = np.inf
     device = payload.get("device_name")
+    for field in ("device_name", "device_type"):
+        if not isinstance(payload.get(field, ""), str):
+            raise UnreadableUploadError(f"{field} is no text.", field=f"body.payload.{field}")
     known = isinstance(device, str) and name_problem(device) is None
     return _Recording(feature_names(names, "sensor"), float(interval), device if known else None, readings)
+
+
+def _sensor_name(place: int, sensor: object) -> str:
+    name = sensor.get("name") if isinstance(sensor, dict) else None
+    if not isinstance(sensor, dict) or not isinstance(name, str) or not isinstance(sensor.get("units", ""), str):
+        raise UnreadableUploadError(
+            f"Sensor {place} has no name, or its units are no text.", field=f"body.payload.sensors[{place}]"
+        )
+    return name
 
 
 def _windows(recording: _Recording, schema: Schema, window: int, options: Options, origin: str) -> Rows:

@@ -17,6 +17,10 @@ ADD, EXP = 0, 47
 FLOAT32 = 0
 
 
+def size_of(name: str) -> int:
+    return LoadedModel(load(name).model).size
+
+
 def predict(entry: CatalogEntry, instances: list[object]) -> list[object]:
     return Predictor().predict(entry.card.model_sha256, lambda: entry.model, instances)
 
@@ -98,7 +102,7 @@ def test_a_batch_that_takes_too_long_stops() -> None:
 
 def test_a_model_is_fetched_once_while_it_stays_loaded_and_again_after_others_displaced_it() -> None:
     fetched: list[str] = []
-    predictor = Predictor(capacity=2)
+    predictor = Predictor(capacity_bytes=size_of("digits-cnn") + size_of("vibration-autoencoder"), interpreters=1)
 
     def use(entry: CatalogEntry) -> None:
         def fetch() -> bytes:

@@ -104,6 +104,7 @@ def test_a_signature_under_the_datasets_key_is_accepted(read: Any, binary: bool)
         signed().replace(b"-0.5", b"-9.5"),
         json.dumps(message()).encode(),
         json.dumps({**message(), "protected": {"ver": "v1", "alg": "HS256"}, "signature": "é"}).encode(),
+        signed().replace(b"DISCO-L475VG-IOT01A", json.loads(signed())["signature"].encode()),
     ],
 )
 def test_with_a_key_nothing_unsigned_or_changed_comes_in(read: Any, data: bytes) -> None:
@@ -125,7 +126,9 @@ def test_readings_that_are_not_finite_are_set_aside(read: Any) -> None:
         ({"interval_ms": -1}, "body.payload.interval_ms"),
         ({"interval_ms": True}, "body.payload.interval_ms"),
         ({"sensors": []}, "body.payload.sensors"),
-        ({"sensors": [{"units": "m"}]}, "body.payload.sensors"),
+        ({"sensors": [{"units": "m"}]}, "body.payload.sensors[0]"),
+        ({"sensors": [{"name": "x", "units": 1}]}, "body.payload.sensors[0]"),
+        ({"device_type": 5}, "body.payload.device_type"),
         ({"sensors": "accX"}, "body.payload.sensors"),
         ({"values": []}, "body.payload.values"),
         ({"values": {"0": [1, 2]}}, "body.payload.values"),
