@@ -67,6 +67,12 @@ class ServerProcess:
         self.kill()
         raise AssertionError(f"the server did not become ready; its log ends:\n{self.tail()}")
 
+    @property
+    def pid(self) -> int:
+        """Of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)

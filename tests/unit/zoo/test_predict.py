@@ -164,3 +164,29 @@ def test_a_model_whose_stated_shapes_are_not_those_computed_is_not_served(
     lie = model(tensors=[tensor((1, 4)), tensor((1, 400))], operators=[(ADD, (0, 0), (1,))])
     with pytest.raises(UnsupportedModelError, match=r"states the shape \[1, 400\] .* comes out as \[1, 4\]"):
         LoadedModel(lie)
+
+
+def test_a_long_batch_does_not_keep_others_waiting() -> None:
+    loaded = LoadedModel(load("digits-cnn").model, interpreters=2)
+    with loaded._turn():  # the long batch has an interpreter
+        assert loaded.run(np.zeros((1, 8, 8, 1), np.float32)).shape == (1, 10)
+
+
+def test_no_more_interpreters_are_made_than_allowed() -> None:
+    loaded = LoadedModel(SINE.model, interpreters=3)
+
+    def ask(step: int) -> float:
+        return float(loaded.run(np.full((20, 1), step / 30, np.float32))[0, 0])
+
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(ask, range(120)))
+    assert together == [ask(step) for step in range(120)]
+    assert 1 <= len(loaded._idle) <= 3
+
+
+def test_an_interpreter_comes_back_after_a_failure() -> None:
+    loaded = LoadedModel(SINE.model)
+    for _ in range(3):
+        with pytest.raises(BadInputError):
+            loaded.run(np.zeros((5, 1), np.float32), seconds=0)
+    assert loaded.run(np.zeros((1, 1), np.float32)).shape == (1, 1)
