@@ -1,6 +1,7 @@
 """Rows of datasets, of uploads to them, and of their samples."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from sqlalchemy import delete, insert
 from sqlalchemy import select as sqlalchemy_select
@@ -8,6 +9,8 @@ from sqlmodel import Session, col, func, select
 
 from app.storage.pages import Page, page
 from app.storage.tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
+
+_INSERTED_AT_ONCE = 2000
 
 SampleFields = tuple[int, int, str, str | None, str | None, str | None]
 """upload, position, sha256, label, origin, part."""
@@ -83,8 +86,10 @@ def is_referenced(session: Session, sha256: str) -> bool:
 def add_samples(session: Session, dataset: str, samples: Iterable[SampleFields]) -> None:
     """Insert many."""
     names = ("upload", "position", "sha256", "label", "origin", "part")
-    fields = [{"dataset": dataset, **dict(zip(names, sample, strict=True))} for sample in samples]
-    if fields:
+    waiting = iter(samples)
+    while fields := [
+        {"dataset": dataset, **dict(zip(names, sample, strict=True))} for sample in islice(waiting, _INSERTED_AT_ONCE)
+    ]:
         session.execute(insert(DatasetSampleRow), fields)
 
 

@@ -6,7 +6,10 @@ import io
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import PurePosixPath
+from typing import IO
 
 from zoo.datasets.errors import UnreadableUploadError, UploadTooLargeError
 from zoo.datasets.rows import Limits
@@ -52,13 +55,19 @@ class Archive:
             return "Its name leads out of the archive."
         return None
 
-    def read(self, member: zipfile.ZipInfo) -> bytes:
-        """A member's bytes, as many as it states; ValueError when it cannot be unpacked."""
+    @contextmanager
+    def opened(self, member: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+        """A member to be read piece by piece; ValueError when it cannot be unpacked."""
         try:
             with self._zip.open(member) as file:
-                return file.read(member.file_size)
+                yield file
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
             raise ValueError(str(error)) from error
+
+    def read(self, member: zipfile.ZipInfo) -> bytes:
+        """A member's bytes, as many as it states; ValueError when it cannot be unpacked."""
+        with self.opened(member) as file:
+            return file.read(member.file_size)
 
 
 def is_zip(data: bytes) -> bool:

@@ -1,8 +1,7 @@
-"""NumPy's .npz: arrays of samples, labels and groups; their headers are checked before anything is allocated."""
+"""NumPy's .npz: arrays of samples, labels and groups."""
 
 from __future__ import annotations
 
-import io
 import math
 import zipfile
 from collections.abc import Iterator
@@ -10,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from zoo.datasets.archive import Archive
-from zoo.datasets.errors import MisfitError, UnreadableUploadError, UploadTooLargeError
+from zoo.datasets.errors import MisfitError, UploadTooLargeError
+from zoo.datasets.npy import NpyArray
 from zoo.datasets.rows import Limits, Options, Parsed, Rejected, Row, Rows, name_problem
 from zoo.datasets.schema import DTYPES, Kind, Schema
 from zoo.datasets.snapshot import PARTS, Part
@@ -22,7 +21,7 @@ from zoo.datasets.snapshot import PARTS, Part
 SAMPLE_NAMES = ("x", "X", "features", "data", "images")
 LABEL_NAMES = ("y", "Y", "label", "labels", "target", "targets")
 GROUP_NAMES = ("group", "groups", "writer", "writers", "subject")
-_KINDS = "biufSU"
+MAX_TARGETS = 1000
 _ENDINGS: tuple[tuple[Part | None, str], ...] = (
     (None, ""),
     *((part, f"_{part}") for part in PARTS),
@@ -35,7 +34,7 @@ class _Block:
     """Arrays of one part: samples, and for each of them what is known."""
 
     part: Part | None
-    x: NDArray[Any]
+    x: NpyArray
     y: NDArray[Any] | None
     group: NDArray[Any] | None
 
@@ -48,7 +47,7 @@ def is_npz(archive: Archive) -> bool:
 def parse_npz(archive: Archive, options: Options, limits: Limits) -> Parsed:
     """`x` with `y` and `group` if they are there, or x_train, y_train, x_test, ... for the parts of a split.
 
-    Labels are whole numbers or texts; a float y is a target. Raises UnreadableUploadError for a pickle.
+    Labels are whole numbers or texts; a float y is a target.
     """
     members = {member.filename.removesuffix(".npy"): member for member in archive.members}
     blocks = list(_blocks(archive, members, options, limits))
@@ -64,26 +63,28 @@ def parse_npz(archive: Archive, options: Options, limits: Limits) -> Parsed:
 def _blocks(
     archive: Archive, members: dict[str, zipfile.ZipInfo], options: Options, limits: Limits
 ) -> Iterator[_Block]:
-    def load(names: tuple[str, ...]) -> NDArray[Any] | None:
+    def find(*names: str) -> NpyArray | None:
         found = next((name for name in names if name in members), None)
-        return _array(archive, members[found], limits) if found is not None else None
+        return NpyArray(archive, members[found], limits) if found is not None else None
 
     def block(part: Part | None, ending: str) -> _Block | None:
-        x = load(tuple(name + ending for name in SAMPLE_NAMES))
+        x = find(*(name + ending for name in SAMPLE_NAMES))
         if x is None:
             return None
         asked = options.label_column
         if asked is not None and asked + ending not in members:
             raise MisfitError(f"There is no array {asked + ending!r}.", field="query.label_column")
-        y = load((asked + ending,) if asked is not None else tuple(name + ending for name in LABEL_NAMES))
+        y = find(*((asked + ending,) if asked is not None else (name + ending for name in LABEL_NAMES)))
         groups = (options.group_column,) if options.group_column else GROUP_NAMES
-        group = load(tuple(name + ending for name in groups))
-        if x.ndim < 2:
+        group = find(*(name + ending for name in groups))
+        if len(x.shape) < 2:
             raise MisfitError(f"The samples have the shape {list(x.shape)}; the first axis counts them.")
         for name, array in (("labels", y), ("groups", group)):
-            if array is not None and (array.ndim == 0 or len(array) != len(x)):
-                raise MisfitError(f"There are {len(x)} samples and {array.shape[:1]} {name}.")
-        return _Block(part, x, y, group)
+            if array is not None and len(array) != len(x):
+                raise MisfitError(f"There are {len(x)} samples and {len(array)} {name}.")
+        if y is not None and math.prod(y.shape[1:]) > MAX_TARGETS:
+            raise UploadTooLargeError(f"A sample has more than {MAX_TARGETS} targets.")
+        return _Block(part, x, y.whole() if y is not None else None, group.whole() if group is not None else None)
 
     found = [made for part, ending in _ENDINGS if (made := block(part, ending)) is not None]
     if not found:
@@ -92,37 +93,6 @@ def _blocks(
             remedy="Call the samples `x` and their labels `y`: numpy.savez('data.npz', x=x, y=y).",
         )
     yield from found
-
-
-def _array(archive: Archive, member: zipfile.ZipInfo, limits: Limits) -> NDArray[Any]:
-    name = member.filename[:80]
-    problem = archive.problem(member)
-    if problem is not None:
-        raise UnreadableUploadError(f"{name}: {problem}")
-    try:
-        data = archive.read(member)
-        file = io.BytesIO(data)
-        version = npy.read_magic(file)
-        read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}[version]
-        shape, fortran, dtype = read(file)
-    except KeyError as error:
-        raise UnreadableUploadError(f"{name} is of version {error} of the .npy format.") from error
-    except (ValueError, EOFError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
-        raise UnreadableUploadError(f"{name} is no whole array: {' '.join(str(error).split())[:200]}") from error
-    if dtype.hasobject:
-        raise UnreadableUploadError(
-            f"{name} holds Python objects, which only a pickle can; pickles are never read.",
-            remedy="Save arrays of numbers or texts: y.astype(str), or whole numbers.",
-        )
-    if dtype.kind not in _KINDS or any(length < 0 for length in shape):
-        raise UnreadableUploadError(f"{name} is of type {dtype}, shape {list(shape)}: send numbers or texts.")
-    if math.prod(shape[1:]) > limits.values:
-        raise UploadTooLargeError(f"{name}: a sample has more than {limits.values} values.")
-    left = len(data) - file.tell()
-    if math.prod(shape) * dtype.itemsize != left:
-        raise UnreadableUploadError(f"{name} promises {math.prod(shape) * dtype.itemsize} bytes and has {left}.")
-    array = np.frombuffer(data, dtype, offset=file.tell()) if left else np.empty(0, dtype)
-    return array.reshape(shape, order="F" if fortran else "C")
 
 
 def _schema(block: _Block, options: Options) -> Schema:
@@ -148,14 +118,14 @@ def _schema(block: _Block, options: Options) -> Schema:
 def _rows(blocks: list[_Block], schema: Schema, options: Options) -> Rows:
     for block in blocks:
         ending = f"_{block.part}" if block.part else ""
-        for number, values in enumerate(block.x):
+        for number, values in enumerate(block.x.rows()):
             place = f"x{ending}[{number}]"
             label, target, problem = _answer(block.y, number, schema)
             origin = None if block.group is None else _text(block.group[number])
             if origin is not None and (wrong := name_problem(origin)) is not None:
                 problem = f"The group {wrong}."
             with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is rejected for it
-                sample = np.asarray(values).astype(schema.dtype).reshape(schema.shape)
+                sample = values.astype(schema.dtype).reshape(schema.shape)
             if problem is not None:
                 yield Rejected(place, problem)
             else:

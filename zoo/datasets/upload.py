@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -32,7 +33,7 @@ MAX_KEPT_REJECTIONS = 10_000
 _CHUNK = 1024 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What is known of an accepted sample beside its values; `sha256` is over values and targets."""
 
@@ -69,7 +70,7 @@ class Batch:
 
     def add(self, row: Row, is_known: Callable[[str], bool] | None) -> None:
         """Keep a sample, unless its values are not finite, or `is_known` says that they are there already."""
-        if not np.isfinite(row.values).all() or not np.isfinite(row.target).all():
+        if not np.isfinite(row.values).all() or not all(map(math.isfinite, row.target)):
             self.reject(Rejected(row.place, "It has NaN or infinity."))
             return
         values = np.ascontiguousarray(row.values).tobytes()
