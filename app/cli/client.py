@@ -3,7 +3,7 @@
 import hashlib
 import ipaddress
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Generic, Protocol, Self, TypeVar
@@ -20,7 +20,7 @@ Body = TypeVar("Body", bound=BaseModel)
 PAGE = 200
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
-SLOW_SECONDS = 900.0  # registering a builder pulls its image
+SLOW_SECONDS = 900.0  # registering a builder pulls its image; an upload may be large
 _CHUNK = 64 * 1024
 
 
@@ -82,15 +82,17 @@ class ApiClient:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         return _parse(self._send("POST", path, content=text, headers=headers, timeout=timeout), model)
 
-    def put(self, path: str, model: type[Body], body: BaseModel | None = None) -> Answer[Body]:
-        """Set something."""
-        text = body.model_dump_json(exclude_none=True) if body is not None else None
+    def put(
+        self, path: str, model: type[Body], body: BaseModel | None = None, *, keep_null: bool = False
+    ) -> Answer[Body]:
+        """Set something; with `keep_null` to null where the body says so."""
+        text = body.model_dump_json(exclude_none=not keep_null) if body is not None else None
         headers = {"Content-Type": "application/json"} if text is not None else None
         return _parse(self._send("PUT", path, content=text, headers=headers), model)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, params: Mapping[str, str] | None = None) -> None:
         """Take something away."""
-        self._send("DELETE", path)
+        self._send("DELETE", path, params=params)
 
     def upload(self, path: str, model: type[Body], file: IO[bytes], size: int, advance: Advance) -> Answer[Body]:
         """Send a file as the body, counting."""
@@ -102,6 +104,21 @@ class ApiClient:
 
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         return _parse(self._send("POST", path, content=pieces(), headers=headers), model)
+
+    def submit(
+        self,
+        path: str,
+        model: type[Body],
+        field: str,
+        files: Sequence[tuple[str, IO[bytes]]],
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer[Body]:
+        """Send files with their names as a form."""
+        form = [(field, file) for file in files]
+        timeout = httpx.Timeout(SLOW_SECONDS, connect=CONNECT_SECONDS)
+        return _parse(self._send("POST", path, params=params, headers=headers, files=form, timeout=timeout), model)
 
     def listing(
         self, path: str, model: type[Body], *, limit: int | None, params: Mapping[str, str] | None = None
@@ -170,6 +187,7 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         content: str | Iterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
+        files: Sequence[tuple[str, tuple[str, IO[bytes]]]] | None = None,
         timeout: httpx.Timeout | None = None,
     ) -> httpx.Response:
         try:
@@ -179,6 +197,7 @@ class ApiClient:
                 params=params,
                 content=content,
                 headers=headers,
+                files=files,
                 timeout=timeout if timeout is not None else httpx.USE_CLIENT_DEFAULT,
             )
         except (httpx.TransportError, httpx.DecodingError) as error:

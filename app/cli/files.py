@@ -3,7 +3,7 @@
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,13 @@ def opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
         raise Misused(f"{path} cannot be read: {error.strerror}.") from error
     with file:
         yield file, os.fstat(file.fileno()).st_size
+
+
+@contextlib.contextmanager
+def all_opened(paths: Sequence[Path]) -> Iterator[list[tuple[str, IO[bytes]]]]:
+    """Files to read, each with its name. Raises Misused."""
+    with contextlib.ExitStack() as stack:
+        yield [(path.name, stack.enter_context(opened(path))[0]) for path in paths]
 
 
 @contextlib.contextmanager

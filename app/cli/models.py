@@ -96,21 +96,31 @@ def predict(
     context: typer.Context,
     model: ModelReference,
     given: Annotated[
-        str,
+        str | None,
         typer.Option("--input", "-i", metavar="FILE_OR_JSON", help="A file, - for standard input, or the JSON itself."),
-    ],
+    ] = None,
+    pictures: Annotated[
+        list[Path] | None, typer.Option("--picture", "-p", metavar="FILE", help="A PNG or JPEG; may be repeated.")
+    ] = None,
 ) -> None:
     """Run a model on the server: one line of JSON for each instance.
 
     The input is a list of instances, or an object with the list as its member `instances`; each instance has the
-    shape of the model's input without the batch dimension, in real units.
+    shape of the model's input without the batch dimension, in real units. Pictures become instances as the model's card
+    says.
     """
     session = session_of(context)
     name, number = parse_reference(model)
     path = at("models", name, "predict") if number is None else at("models", name, "versions", number, "predict")
-    request = PredictionRequest.model_construct(instances=_instances(given))
+    if (given is None) == (not pictures):
+        raise Misused("Give either an input or pictures.", "Such as --input '[[0.5]]', or --picture three.png.")
     with session.client() as client:
-        answer = client.post(path, Prediction, request)
+        if given is not None:
+            request = PredictionRequest.model_construct(instances=_instances(given))
+            answer = client.post(path, Prediction, request)
+        else:
+            with files.all_opened(pictures or []) as sources:
+                answer = client.submit(path, Prediction, "picture", sources)
     session.output.answer(answer, lambda body: Text("\n".join(map(as_json, body.prediction))))
 
 

@@ -6,7 +6,20 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from app.cli import artifacts, boards, builders, builds, demo, devices, events, models, resources, serving, updates
+from app.cli import (
+    artifacts,
+    boards,
+    builders,
+    builds,
+    datasets,
+    demo,
+    devices,
+    events,
+    models,
+    resources,
+    serving,
+    updates,
+)
 from app.cli.client import checked_url
 from app.cli.errors import EXIT_CODES, CliError, ExitCode
 from app.cli.session import DEFAULT_SERVER, session_of
@@ -62,6 +75,7 @@ app = typer.Typer(
     epilog=f"--server and --json work before and after a command's name. NO_COLOR=1 leaves colours out. {EXIT_CODES}",
 )
 app.add_typer(models.commands, name="models")
+app.add_typer(datasets.commands, name="datasets")
 app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
 app.add_typer(builds.commands, name="builds")
