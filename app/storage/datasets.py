@@ -125,8 +125,8 @@ def sample_fields(session: Session, dataset: str) -> Iterator[SampleFields]:
         .where(col(table.dataset) == dataset)
         .execution_options(yield_per=1000)
     )
-    for row in session.execute(statement):
-        yield row.tuple()
+    for upload, position, sha256, label, origin, part in session.execute(statement):  # noqa: UP028 - SQLAlchemy types a Row as the tuple that it is not
+        yield upload, position, sha256, label, origin, part
 
 
 def positions(session: Session, upload: int) -> Sequence[int]:

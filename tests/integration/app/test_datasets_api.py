@@ -10,6 +10,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -91,6 +92,22 @@ def test_the_same_bytes_again_make_no_doubles(api: httpx.Client, dataset: str) -
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json() == first.json()
     assert api.get(dataset).json()["samples"] == 40
+
+
+def test_the_same_bytes_at_the_same_time_make_no_doubles_either(api: httpx.Client, dataset: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: upload(api, dataset, IRIS), range(6)))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 200, 200, 200, 201]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert api.get(dataset).json()["samples"] == 40
+
+
+def test_of_two_first_uploads_of_different_schemas_one_is_refused(api: httpx.Client, dataset: str) -> None:
+    bodies = ["a,label\n" + "1,x\n" * 3000, "a,b,label\n" + "1,2,x\n" * 3000]
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda body: upload(api, dataset, body), bodies))
+    assert sorted(answer.status_code for answer in answers) in ([201, 409], [201, 422])
+    assert api.get(dataset).json()["samples"] == 3000
 
 
 def test_duplicates_are_rejected_when_they_are_not_allowed(api: httpx.Client, dataset: str) -> None:

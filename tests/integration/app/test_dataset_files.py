@@ -1,0 +1,129 @@
+"""The files of datasets: what no row refers to goes, what one refers to stays, whoever dies in between."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.contract.models import DatasetRequest
+from app.services.dataset_files import DatasetFiles
+from app.services.datasets import DatasetService
+from app.services.samples import Incoming, SampleService
+from app.services.snapshots import SnapshotService
+from app.storage import snapshots
+from app.storage.blobs import BlobStore
+from app.storage.database import Database
+from zoo.datasets.rows import Limits, Options
+from zoo.datasets.split import Plan
+
+ROWS = "a,label\n" + "".join(f"{number},{number % 2}\n" for number in range(40))
+
+
+class Shelf:
+    """The services of datasets over one folder, as `app.main` joins them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "datasets"
+        self.database = Database(f"sqlite:///{folder / 'rows.sqlite3'}")
+        self.database.migrate()
+        self.store = BlobStore(self.folder)
+        self.files = DatasetFiles(self.database, self.store)
+        self.datasets = DatasetService(self.files, bytes(32))
+        self.samples = SampleService(self.database, self.files, self.datasets, Limits(), 50)
+        self.snapshots = SnapshotService(self.files)
+        with self.database.write() as transaction:
+            self.datasets.create(transaction, DatasetRequest(name="d"))
+
+    def upload(self, text: str = ROWS) -> None:
+        incoming = Incoming({"x.csv": text.encode()}, None, Options(), None, refuse_duplicates=False)
+        with self.samples.read("d", incoming) as read:
+            kept = self.samples.keep(read)
+        with self.database.write() as transaction:
+            self.samples.store(transaction, "d", kept)
+
+    def snapshot(self) -> str:
+        with self.database.read() as session:
+            dataset = self.datasets.dataset(session, "d")
+            taken = self.snapshots.take(session, dataset, Plan())
+        with self.database.write() as transaction:
+            return self.snapshots.store(transaction, dataset, taken)[0].sha256
+
+    def names(self) -> set[str]:
+        return {path.name for path in self.folder.rglob("*") if path.is_file()}
+
+    def age(self) -> None:
+        past = time.time() - 7200
+        for path in self.folder.rglob("*"):
+            if path.is_file():
+                os.utime(path, (past, past))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Iterator[Shelf]:
+    made = Shelf(tmp_path)
+    yield made
+    made.database.close()
+
+
+def test_a_file_whose_row_was_never_committed_is_swept_when_it_is_old(shelf: Shelf) -> None:
+    shelf.upload()
+    referenced = shelf.names()
+    incoming = Incoming({"x.csv": b"a,label\n99,x\nbad,x\n"}, None, Options(), None, refuse_duplicates=False)
+    with shelf.samples.read("d", incoming) as read:
+        shelf.samples.keep(read)  # and here the process dies
+    (shelf.folder / ".new-half").write_bytes(b"half a file")
+    shelf.files.sweep()
+    assert len(shelf.names()) == len(referenced) + 3  # too young: somebody may be about to commit
+    shelf.age()
+    shelf.files.sweep()
+    assert shelf.names() == referenced
+
+
+def test_nothing_that_a_row_refers_to_is_swept(shelf: Shelf) -> None:
+    shelf.upload(ROWS + "bad,1\n")
+    shelf.snapshot()
+    before = shelf.names()
+    assert len(before) == 3
+    shelf.age()
+    shelf.files.sweep()
+    assert shelf.names() == before
+
+
+def test_a_transaction_that_fails_removes_nothing(shelf: Shelf) -> None:
+    shelf.upload()
+    before = shelf.names()
+
+    def fail_before_the_commit() -> None:
+        with shelf.database.write() as transaction:
+            shelf.datasets.delete(transaction, "d", purge=True)
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        fail_before_the_commit()
+    assert shelf.names() == before
+    with shelf.database.read() as session:
+        assert shelf.datasets.as_dataset(session, shelf.datasets.dataset(session, "d")).samples == 40
+
+
+def test_a_snapshot_is_kept_for_as_long_as_somebody_uses_it(shelf: Shelf) -> None:
+    shelf.upload()
+    sha256 = shelf.snapshot()
+    with shelf.database.write() as transaction:
+        snapshots.use(transaction.session, sha256, "training-job/1")
+        snapshots.use(transaction.session, sha256, "training-job/1")
+        snapshots.use(transaction.session, sha256, "model/d/1")
+        snapshots.release(transaction.session, sha256, "training-job/1")
+        assert snapshots.users(transaction.session, sha256) == ["model/d/1"]
+    with shelf.database.write() as transaction:
+        shelf.datasets.delete(transaction, "d", purge=False)
+    assert shelf.names() == {sha256}
+
+
+def test_a_dataset_takes_no_more_samples_than_it_may(shelf: Shelf) -> None:
+    shelf.upload()
+    with pytest.raises(Exception, match="40 samples are there and 40 came; 50 are allowed"):
+        shelf.upload(ROWS + "\n")
