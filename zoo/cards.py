@@ -42,7 +42,10 @@ class Training:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a person needs to know before using a model. `labels` name the outputs of a classifier in order."""
+    """What a person needs to know before using a model. `labels` name the outputs of a classifier in order.
+
+    `picture` says what becomes of the pixels of a PNG or JPEG: {"low", "high", "invert"}, as `zoo.photograph` reads it.
+    """
 
     name: str
     title: str
@@ -56,6 +59,7 @@ class ModelCard:
     metric: Metric
     training: Training
     model_sha256: str
+    picture: dict[str, float] | None = None
 
     def to_json(self) -> dict[str, object]:
         """As card.json has it."""

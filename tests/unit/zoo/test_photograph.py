@@ -44,6 +44,10 @@ def test_a_drawn_digit_is_read_as_the_same_instance_is() -> None:
     np.testing.assert_allclose(from_pictures, from_numbers, atol=0.05)
 
 
+def test_the_shipped_card_says_what_pixels_become() -> None:
+    assert PictureInput.of_card(DIGITS.card.to_json()) == PictureInput(low=0, high=1, invert=False)
+
+
 def test_the_card_says_which_numbers_black_and_white_become() -> None:
     found = to_instances([grey(0, 255)], tensor((1, 2, 1)), PictureInput(-1, 1))
     assert found[0, 0, :, 0].tolist() == [-1.0, 1.0]
