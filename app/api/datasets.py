@@ -11,6 +11,7 @@ handlers = Handlers()
 # An SVG is a document that could hold scripts; this one has none, and would not run any.
 _PICTURE_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
 

@@ -29,7 +29,7 @@ class KeyedRoute(APIRoute):
                 return await handle(request)
             database: Database = request.app.state.services.database
             boot: str = request.app.state.services.boot
-            digest = hashlib.sha256(f"{request.method} {request.url.path}\n".encode())
+            digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
             digest.update(await request.body())
             fingerprint = digest.hexdigest()
             claim = await run_in_threadpool(idempotency.claim, database, key, fingerprint, boot, KEPT_FOR)

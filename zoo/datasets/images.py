@@ -76,17 +76,14 @@ def parse_images(archive: Archive, options: Options, limits: Limits) -> Parsed:
 
     Without `options.shape` the first picture says the size and whether there are colours.
     """
-    shape = _asked_shape(options)
-    if shape is None:
-        shape = _first_shape(archive, limits)
+    asked = None if options.shape is None else _picture_shape(options.shape)
+    shape = asked or _first_shape(archive, limits)
     schema = Schema("image", shape, "uint8", CHANNELS[shape[2]])
-    return schema, _rows(archive, schema, options, limits)
+    return schema, _rows(archive, schema, asked, options.label, limits)
 
 
-def check_image_shape(shape: tuple[int, ...] | None) -> tuple[int, int, int] | None:
+def _picture_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(height, width, 1 or 3) within bounds; MisfitError for another."""
-    if shape is None:
-        return None
     if len(shape) != 3 or shape[2] not in CHANNELS or not all(1 <= side <= MAX_SIDE for side in shape[:2]):
         raise MisfitError(
             f"The shape {'x'.join(map(str, shape))} is none of a picture.",
@@ -94,10 +91,6 @@ def check_image_shape(shape: tuple[int, ...] | None) -> tuple[int, int, int] | N
             field="query.shape",
         )
     return shape[0], shape[1], shape[2]
-
-
-def _asked_shape(options: Options) -> tuple[int, int, int] | None:
-    return check_image_shape(options.shape)
 
 
 def _first_shape(archive: Archive, limits: Limits) -> tuple[int, int, int]:
@@ -111,8 +104,9 @@ def _first_shape(archive: Archive, limits: Limits) -> tuple[int, int, int]:
     raise NothingAcceptedError("The archive has no picture that can be read.", remedy="Zip folders of PNG or JPEG.")
 
 
-def _rows(archive: Archive, schema: Schema, options: Options, limits: Limits) -> Rows:
-    # Folders named train and test say the part, if there is a folder for the label below them or a label for all.
+def _rows(
+    archive: Archive, schema: Schema, asked: tuple[int, int, int] | None, label_of_all: str | None, limits: Limits
+) -> Rows:
     for member in archive.members:
         place = member.filename[:200]
         if PurePosixPath(member.filename).name.startswith((".", "__MACOSX")) or member.filename.startswith("__MACOSX/"):
@@ -126,12 +120,12 @@ def _rows(archive: Archive, schema: Schema, options: Options, limits: Limits) ->
         folders = list(PurePosixPath(member.filename).parts[:-1])
         part = next((found for folder in folders if (found := part_of(folder)) is not None), None)
         folders = [folder for folder in folders if part_of(folder) is None]
-        label = folders[-1] if folders else options.label
+        label = folders[-1] if folders else label_of_all
         if label is not None and (problem := name_problem(label)) is not None:
             yield Rejected(place, f"The label {problem}.")
             continue
         try:
-            pixels = image_array(archive.read(member), limits, _asked_shape(options))
+            pixels = image_array(archive.read(member), limits, asked)
         except ValueError as error:
             yield Rejected(place, str(error))
             continue

@@ -15,6 +15,9 @@ from zoo.datasets.snapshot import PARTS, Part
 MAX_LABEL = 100
 """Characters of a label, a group's or a feature's name."""
 
+MAX_NAMES = 200_000
+"""Characters of all features' names together: they are in every answer that shows the schema."""
+
 _PART_NAMES: dict[str, Part] = {
     **{part: part for part in PARTS},
     "training": "train",
@@ -112,6 +115,8 @@ def feature_names(names: list[str], what: str) -> tuple[str, ...]:
         problem = name_problem(name)
         if problem is not None:
             raise MisfitError(f"The {what} {name[:40]!r} {problem}.")
+    if sum(map(len, names)) > MAX_NAMES:
+        raise MisfitError(f"The names of the {what}s have more than {MAX_NAMES} characters together.")
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise MisfitError(f"The {what} {twice!r} stands twice.")
