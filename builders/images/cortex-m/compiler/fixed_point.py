@@ -6,6 +6,7 @@ Method: Jacob et al., "Quantization and Training of Neural Networks for Efficien
 
 from collections.abc import Callable
 from math import floor, frexp
+from struct import pack, unpack
 
 INT32_MAX = (1 << 31) - 1
 INT32_MIN = -(1 << 31)
@@ -24,6 +25,11 @@ def saturate(value: int) -> int:
 def round_half_away(value: float) -> int:
     """Nearest integer, halves away from zero (C's `round`)."""
     return floor(value + 0.5) if value >= 0 else -floor(-value + 0.5)
+
+
+def single(value: float) -> float:
+    """The nearest float32: what the oracle computes in single precision is rounded so after every operation."""
+    return float(unpack("<f", pack("<f", value))[0])
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -90,14 +96,24 @@ def exp_of_negative(value: int, integer_bits: int) -> int:
 
 
 def one_over_one_plus(value: int) -> int:
-    """1 / (1 + x) for x in [0, 1), both Q0.31: Newton's iteration on the half denominator."""
+    """1 / (1 + x) for x in [0, 1), both Q0.31."""
+    return saturate(_two_over_one_plus(value) << 1)
+
+
+def one_minus_over_one_plus(value: int) -> int:
+    """(1 - x) / (1 + x) for x in [0, 1), both Q0.31."""
+    return saturate((_two_over_one_plus(value) - (1 << 29)) << 2)
+
+
+def _two_over_one_plus(value: int) -> int:
+    """2 / (1 + x) in Q2.29 for x in [0, 1) in Q0.31: Newton's iteration on the half denominator."""
     total = value + INT32_MAX
     half_denominator = (total + 1) // 2
     x = wrap(1515870810 + high_multiply(half_denominator, -1010580540))
     for _ in range(3):
         error = wrap((1 << 29) - high_multiply(half_denominator, x))
         x = wrap(x + saturate(high_multiply(x, error) << 2))
-    return saturate(x << 1)
+    return x
 
 
 def logistic(value: int, integer_bits: int) -> int:
@@ -106,6 +122,13 @@ def logistic(value: int, integer_bits: int) -> int:
         return 1 << 30
     positive = one_over_one_plus(exp_of_negative(-abs(value), integer_bits))
     return positive if value > 0 else INT32_MAX - positive
+
+
+def tanh_of(value: int, integer_bits: int) -> int:
+    """tanh(x) in Q0.31 of a fixed-point number with `integer_bits` integer bits."""
+    # exp(-2|x|): the same bits, read with one integer bit more.
+    positive = one_minus_over_one_plus(exp_of_negative(-abs(value), integer_bits + 1)) if value else 0
+    return positive if value >= 0 else -positive
 
 
 def table_of_int8(function: Callable[[int], int]) -> tuple[int, ...]:

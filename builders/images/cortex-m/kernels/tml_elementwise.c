@@ -1,4 +1,4 @@
-/* Functions of one byte, and the way from and to float32 at the model's edges. */
+/* Functions of one element, and the way from and to float32 at the model's edges. */
 #include "tml_fixed_point.h"
 #include "tml_kernels.h"
 
@@ -6,6 +6,21 @@ void tml_lookup(const struct tml_lookup_layer *layer, const int8_t *input, int8_
 {
     for (int32_t index = 0; index < layer->count; index++) {
         output[index] = layer->table[(uint8_t)input[index]];
+    }
+}
+
+void tml_prelu(const struct tml_prelu_layer *layer, const int8_t *input, int8_t *output)
+{
+    const int32_t *sizes = layer->sizes;
+    for (int32_t outer = 0; outer < sizes[0] * sizes[1] * sizes[2]; outer++) {
+        const int16_t *alphas = layer->alphas + outer / (sizes[1] * sizes[2]) * layer->strides[0] +
+                                outer / sizes[2] % sizes[1] * layer->strides[1] + outer % sizes[2] * layer->strides[2];
+        for (int32_t inner = 0; inner < sizes[3]; inner++, input++, output++, alphas += layer->strides[3]) {
+            int32_t value = *input + layer->input_offset;
+            value = value >= 0 ? tml_rescale(value, layer->multiplier, layer->shift)
+                               : tml_rescale(value * *alphas, layer->alpha_multiplier, layer->alpha_shift);
+            *output = (int8_t)tml_clamp(value + layer->output_offset, INT8_MIN, INT8_MAX);
+        }
     }
 }
 

@@ -42,6 +42,17 @@ struct tml_lookup_layer {
 
 void tml_lookup(const struct tml_lookup_layer *layer, const int8_t *input, int8_t *output);
 
+/* alphas, less their zero point, with a stride of 0 along the dimensions that they are repeated along. */
+struct tml_prelu_layer {
+    int32_t sizes[4], strides[4];
+    int32_t input_offset, output_offset;
+    int32_t multiplier, shift;
+    int32_t alpha_multiplier, alpha_shift;
+    const int16_t *alphas;
+};
+
+void tml_prelu(const struct tml_prelu_layer *layer, const int8_t *input, int8_t *output);
+
 struct tml_edge_layer {
     int32_t count;
     float scale;

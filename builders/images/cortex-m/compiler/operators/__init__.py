@@ -8,16 +8,20 @@ from compiler.operators.edge import DEQUANTIZE, QUANTIZE
 from compiler.operators.extremes import MAXIMUM, MINIMUM
 from compiler.operators.family import Family
 from compiler.operators.fully_connected import FULLY_CONNECTED
+from compiler.operators.hard_swish import HARD_SWISH
 from compiler.operators.logistic import LOGISTIC
 from compiler.operators.mean import MEAN
 from compiler.operators.multiply import MUL
 from compiler.operators.pad import PAD, PADV2
 from compiler.operators.pooling import AVERAGE_POOL_2D, MAX_POOL_2D
+from compiler.operators.prelu import PRELU
+from compiler.operators.relu import LEAKY_RELU, RELU, RELU6
 from compiler.operators.reshape import RESHAPE
 from compiler.operators.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
 from compiler.operators.softmax import SOFTMAX
 from compiler.operators.split import SPLIT
 from compiler.operators.strided_slice import STRIDED_SLICE
+from compiler.operators.tanh import TANH
 from compiler.operators.transpose import TRANSPOSE
 
 FAMILIES: dict[str, Family] = {
@@ -30,6 +34,8 @@ FAMILIES: dict[str, Family] = {
         DEPTHWISE_CONV_2D,
         DEQUANTIZE,
         FULLY_CONNECTED,
+        HARD_SWISH,
+        LEAKY_RELU,
         LOGISTIC,
         MAXIMUM,
         MAX_POOL_2D,
@@ -38,7 +44,10 @@ FAMILIES: dict[str, Family] = {
         MUL,
         PAD,
         PADV2,
+        PRELU,
         QUANTIZE,
+        RELU,
+        RELU6,
         RESHAPE,
         RESIZE_BILINEAR,
         RESIZE_NEAREST_NEIGHBOR,
@@ -46,6 +55,7 @@ FAMILIES: dict[str, Family] = {
         SPLIT,
         STRIDED_SLICE,
         SUB,
+        TANH,
         TRANSPOSE,
     )
 }
