@@ -32,32 +32,39 @@ class HostModels:
             self._kernels[variant] = objects
 
     def run(self, model: bytes, inputs: Sequence[Sequence[np.ndarray]]) -> dict[str, list[list[bytes]]]:
-        """For each kernel variant, for each inference, the bytes of each output."""
-        compiled = compile_model(model)
-        number = next(self._numbers)
+        """For each kernel variant, for each inference of one sequence, the bytes of each output."""
         results: dict[str, list[list[bytes]]] = {}
-        for variant, objects in self._kernels.items():
-            folder = self._folder / f"model_{number}_{variant}"
-            folder.mkdir()
-            for name, text in compiled.sources.items():
-                (folder / name).write_text(text)
-            library = folder / "model.so"
-            command = ["gcc", *FLAGS, *VARIANTS[variant], "-O1", "-shared", str(folder / "model.c"), *objects]
-            subprocess.run([*command, "-o", str(library)], check=True)
-            results[variant] = [_invoke(ctypes.CDLL(str(library)), arrays, compiled.graph) for arrays in inputs]
+        for variant in self._kernels:
+            library, graph = self.load(model, variant)
+            results[variant] = [self.invoke(library, arrays, graph) for arrays in inputs]
         return results
 
+    def load(self, model: bytes, variant: str) -> tuple[ctypes.CDLL, object]:
+        """The compiled model after a reset, and its graph."""
+        compiled = compile_model(model)
+        folder = self._folder / f"model_{next(self._numbers)}_{variant}"
+        folder.mkdir()
+        for name, text in compiled.sources.items():
+            (folder / name).write_text(text)
+        library = folder / "model.so"
+        command = ["gcc", *FLAGS, *VARIANTS[variant], "-O1", "-shared", str(folder / "model.c")]
+        subprocess.run([*command, *self._kernels[variant], "-o", str(library)], check=True)
+        loaded = ctypes.CDLL(str(library))
+        loaded.model_reset()
+        return loaded, compiled.graph
 
-def _invoke(library: ctypes.CDLL, arrays: Sequence[np.ndarray], graph: object) -> list[bytes]:
-    count_in = len(graph.inputs)  # type: ignore[attr-defined] # tests are not type-checked against the image's package
-    count_out = len(graph.outputs)  # type: ignore[attr-defined] # as above
-    sources = (ctypes.c_void_p * count_in).in_dll(library, "model_inputs")
-    targets = (ctypes.c_void_p * count_out).in_dll(library, "model_outputs")
-    sizes = (ctypes.c_uint32 * count_out).in_dll(library, "model_output_bytes")
-    for address, array in zip(sources, arrays, strict=True):
-        ctypes.memmove(address, array.tobytes(), array.nbytes)
-    assert library.model_invoke() == 0
-    return [ctypes.string_at(address, size) for address, size in zip(targets, sizes, strict=True)]
+    @staticmethod
+    def invoke(library: ctypes.CDLL, arrays: Sequence[np.ndarray], graph: object) -> list[bytes]:
+        """One inference."""
+        count_in = len(graph.inputs)  # type: ignore[attr-defined] # tests are not type-checked against the image's package
+        count_out = len(graph.outputs)  # type: ignore[attr-defined] # as above
+        sources = (ctypes.c_void_p * count_in).in_dll(library, "model_inputs")
+        targets = (ctypes.c_void_p * count_out).in_dll(library, "model_outputs")
+        sizes = (ctypes.c_uint32 * count_out).in_dll(library, "model_output_bytes")
+        for address, array in zip(sources, arrays, strict=True):
+            ctypes.memmove(address, array.tobytes(), array.nbytes)
+        assert library.model_invoke() == 0
+        return [ctypes.string_at(address, size) for address, size in zip(targets, sizes, strict=True)]
 
 
 def oracle(model: bytes, inputs: Sequence[Sequence[np.ndarray]]) -> list[list[bytes]]:

@@ -40,6 +40,7 @@ _TYPES = {
     "uint8": tflite.TensorType.UINT8,
     "int16": tflite.TensorType.INT16,
     "int8": tflite.TensorType.INT8,
+    "resource": tflite.TensorType.RESOURCE,
 }
 
 
@@ -54,6 +55,7 @@ class WrittenTensor:
     axis: int = 0
     data: np.ndarray | None = None
     name: str = "tensor"
+    is_variable: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,14 @@ class WrittenOperator:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class WrittenGraph:
+    """A further subgraph, without inputs and outputs."""
+
+    tensors: Sequence[WrittenTensor]
+    operators: Sequence[WrittenOperator]
+
+
 def write_model(
     tensors: Sequence[WrittenTensor],
     operators: Sequence[WrittenOperator],
@@ -73,40 +83,54 @@ def write_model(
     outputs: Sequence[int],
     *,
     subgraphs: int = 1,
+    called: Sequence["WrittenGraph"] = (),
 ) -> bytes:
-    """The file's bytes."""
+    """The file's bytes: the main subgraph, that many times, and the `called` ones."""
     builder = flatbuffers.Builder(4096)
     buffers = [_table(builder, "Buffer")]
+    main = WrittenGraph(tensors, operators)
+    kinds = sorted({operator.kind for graph in (main, *called) for operator in graph.operators})
+    codes = [_code(builder, kind) for kind in kinds]
+    subgraph = _subgraph(builder, main, kinds, buffers, inputs, outputs)
+    others = [_subgraph(builder, graph, kinds, buffers, (), ()) for graph in called]
+    model = _table(
+        builder,
+        "Model",
+        Version=3,
+        OperatorCodes=_offsets(builder, codes),
+        Subgraphs=_offsets(builder, [*[subgraph] * subgraphs, *others]),
+        Description=builder.CreateString("test"),
+        Buffers=_offsets(builder, buffers),
+    )
+    builder.Finish(model, b"TFL3")
+    return bytes(builder.Output())
+
+
+def _subgraph(
+    builder: flatbuffers.Builder,
+    graph: WrittenGraph,
+    kinds: list[str],
+    buffers: list[int],
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+) -> int:
     written: list[int] = []
-    for tensor in tensors:
+    for tensor in graph.tensors:
         number = 0
         if tensor.data is not None:
             number = len(buffers)
             buffers.append(_table(builder, "Buffer", Data=builder.CreateByteVector(tensor.data.tobytes())))
         written.append(_tensor(builder, tensor, number))
-    kinds = sorted({operator.kind for operator in operators})
-    codes = [_code(builder, kind) for kind in kinds]
-    operator_tables = [_operator(builder, operator, kinds.index(operator.kind)) for operator in operators]
-    subgraph = _table(
+    operator_tables = [_operator(builder, operator, kinds.index(operator.kind)) for operator in graph.operators]
+    return _table(
         builder,
         "SubGraph",
         Tensors=_offsets(builder, written),
         Inputs=builder.CreateNumpyVector(np.array(inputs, np.int32)),
         Outputs=builder.CreateNumpyVector(np.array(outputs, np.int32)),
         Operators=_offsets(builder, operator_tables),
-        Name=builder.CreateString("main"),
+        Name=builder.CreateString("graph"),
     )
-    model = _table(
-        builder,
-        "Model",
-        Version=3,
-        OperatorCodes=_offsets(builder, codes),
-        Subgraphs=_offsets(builder, [subgraph] * subgraphs),
-        Description=builder.CreateString("test"),
-        Buffers=_offsets(builder, buffers),
-    )
-    builder.Finish(model, b"TFL3")
-    return bytes(builder.Output())
 
 
 def _table(builder: flatbuffers.Builder, name: str, **fields: Any) -> int:
@@ -127,6 +151,8 @@ def _tensor(builder: flatbuffers.Builder, tensor: WrittenTensor, buffer: int) ->
     name = builder.CreateString(tensor.name)
     shape = builder.CreateNumpyVector(np.array(tensor.shape, np.int32))
     fields: dict[str, Any] = {"Shape": shape, "Type": _TYPES[tensor.dtype], "Buffer": buffer, "Name": name}
+    if tensor.is_variable:
+        fields["IsVariable"] = True
     if tensor.scales:
         scales = builder.CreateNumpyVector(np.array(tensor.scales, np.float32))
         zero_points = builder.CreateNumpyVector(np.array(tensor.zero_points, np.int64))
@@ -147,6 +173,10 @@ def _operator(builder: flatbuffers.Builder, operator: WrittenOperator, opcode: i
     fields: dict[str, Any] = {"OpcodeIndex": opcode, "Inputs": inputs, "Outputs": outputs}
     union = _UNIONS.get(operator.kind)
     if union is not None:
-        fields["BuiltinOptions"] = _table(builder, union, **operator.options)
+        options = {
+            name: builder.CreateString(value) if isinstance(value, str) else value
+            for name, value in operator.options.items()
+        }
+        fields["BuiltinOptions"] = _table(builder, union, **options)
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, union)
     return _table(builder, "Operator", **fields)

@@ -22,6 +22,7 @@ def check(graph: Graph) -> None:
         _check_shapes((*(tensor for tensor in node.inputs if tensor is not None), *node.outputs))
         FAMILIES[node.kind].check(node)
     _check_order(graph)
+    _check_variables(graph)
     _check_edges(graph)
 
 
@@ -52,6 +53,7 @@ def _check_order(graph: Graph) -> None:
     known = {tensor.index for tensor in graph.inputs}
     if len(known) != len(graph.inputs) or any(tensor.data is not None for tensor in graph.inputs):
         raise bad_model("a graph input is listed twice or is a constant")
+    known |= {tensor.index for tensor in graph.tensors if tensor.is_variable}
     for node in graph.nodes:
         for tensor in node.inputs:
             if tensor is not None and tensor.data is None and tensor.index not in known:
@@ -63,6 +65,21 @@ def _check_order(graph: Graph) -> None:
     for tensor in graph.outputs:
         if tensor.index not in known:
             raise bad_model(f"the graph output {tensor.label} is not computed")
+
+
+def _check_variables(graph: Graph) -> None:
+    """Variable tensors are the state of the operators that keep one, and nothing else."""
+    for tensor in (*graph.inputs, *graph.outputs):
+        if tensor.is_variable:
+            raise bad_model(f"the graph's {tensor.label} is a variable")
+    for node in graph.nodes:
+        for position, tensor in enumerate(node.inputs):
+            if tensor is not None and tensor.is_variable and position not in FAMILIES[node.kind].state_inputs:
+                raise node.refusal(
+                    Code.UNSUPPORTED_OPERATOR,
+                    f"{tensor.label} is a variable",
+                    "Keep state in resource variables or in an LSTM.",
+                )
 
 
 def _check_edges(graph: Graph) -> None:

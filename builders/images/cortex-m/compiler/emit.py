@@ -33,6 +33,7 @@ def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
         "#include <stdint.h>",
         "",
         f"#define MODEL_ARENA_BYTES {plan.arena_bytes}",
+        f"#define MODEL_STATE_BYTES {states_bytes(layers)} /* kept from one inference to the next */",
         f"#define MODEL_INPUTS {len(graph.inputs)}",
         f"#define MODEL_OUTPUTS {len(graph.outputs)}",
         f"#define MODEL_INPUT_BYTES {sum(tensor.size for tensor in graph.inputs)} /* all inputs together */",
@@ -47,6 +48,9 @@ def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
         "extern const uint32_t model_input_bytes[MODEL_INPUTS];",
         "extern const void *const model_outputs[MODEL_OUTPUTS];",
         "extern const uint32_t model_output_bytes[MODEL_OUTPUTS];",
+        "",
+        "/* Brings back the state of the first inference: call it before that, and between two sequences. */",
+        "void model_reset(void);",
         "",
         "/* Runs the model once; the inputs' bytes may be overwritten. Returns 0. */",
         "int model_invoke(void);",
@@ -76,7 +80,7 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
         *(f'#include "{header}"' for header in headers),
         "",
         f"static uint8_t arena[{max(plan.arena_bytes, 1)}] __attribute__((aligned(8)));",
-        *(_state(state) for state in _states(layers)),
+        *(line for state in _states(layers) for line in _state(state)),
         "",
     ]
     for tensor in _activation_constants(graph, layers):
@@ -88,6 +92,8 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
         if layer.kernel is not None:
             called.append((index, node.kind, _function(index, node)))
     calls = [f"    {function}();" for _, _, function in called]
+    resets = [_reset(state) for state in _states(layers)]
+    lines += ["void model_reset(void)", "{", *resets, "}", ""]
     lines += ["int model_invoke(void)", "{", *calls, "    return 0;", "}", ""]
     if profile:
         rows = [f'    {{{index}, "{kind}", {function}}},' for index, kind, function in called]
@@ -105,8 +111,21 @@ def _states(layers: Sequence[Layer]) -> Iterable[State]:
     return {state.name: state for layer in layers for state in layer.states}.values()
 
 
-def _state(state: State) -> str:
-    return f"static {state.c_type} {state.name}[{state.count}] __attribute__((aligned(8)));"
+def _state(state: State) -> list[str]:
+    initial = _array(f"{state.name}_initial", state.c_type, state.initial) if _is_mixed(state) else []
+    return [f"static {state.c_type} {state.name}[{state.count}] __attribute__((aligned(8)));", *initial]
+
+
+def _is_mixed(state: State) -> bool:
+    """It does not begin with the same byte all over."""
+    return len(set(state.initial)) > (_WIDTHS[state.c_type] == 1)
+
+
+def _reset(state: State) -> str:
+    if _is_mixed(state):
+        return f"    __builtin_memcpy({state.name}, {state.name}_initial, sizeof {state.name});"
+    fill = state.initial[0] if state.initial else state.fill
+    return f"    __builtin_memset({state.name}, {fill}, sizeof {state.name});"
 
 
 def _activation_constants(graph: Graph, layers: Sequence[Layer]) -> Iterable[Tensor]:
@@ -193,10 +212,16 @@ def _literal(value: int) -> str:
     return "(-2147483647 - 1)" if value == -(1 << 31) else str(value)
 
 
+def states_bytes(layers: Sequence[Layer]) -> int:
+    """Bytes of RAM beside the arena."""
+    return sum(_WIDTHS[state.c_type] * state.count for state in _states(layers))
+
+
 def constants_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of all constant arrays: what the model's section holds at the least."""
 
     def size(constant: Constant) -> int:
         return _WIDTHS[constant.c_type] * len(constant.values)
 
-    return sum(size(constant) for layer in layers for constant in layer.constants)
+    initial = sum(_WIDTHS[state.c_type] * state.count for state in _states(layers) if _is_mixed(state))
+    return initial + sum(size(constant) for layer in layers for constant in layer.constants)

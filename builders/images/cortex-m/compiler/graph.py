@@ -61,7 +61,10 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor; `data` holds the bytes of a constant and is None for an activation."""
+    """One tensor; `data` holds the bytes of a constant and is None for an activation.
+
+    A variable keeps its value from one inference to the next.
+    """
 
     index: int
     name: str
@@ -69,6 +72,7 @@ class Tensor:
     dtype: DType
     quantization: Quantization | None
     data: memoryview | None
+    is_variable: bool = False
 
     @property
     def elements(self) -> int:
@@ -84,6 +88,17 @@ class Tensor:
     def label(self) -> str:
         """How messages name it: `tensor 4 "conv" int8[1,8,8,4]`."""
         return f'tensor {self.index} "{self.name}" {self.dtype.label}[{",".join(map(str, self.shape))}]'
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A resource variable: it begins with the bytes `initial`, or without them with the byte `fill` all over."""
+
+    number: int
+    dtype: DType
+    size: int
+    initial: memoryview | None
+    fill: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +135,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A model: its only subgraph."""
+    """A subgraph; the model is its main one."""
 
     tensors: tuple[Tensor, ...]
     nodes: tuple[Node, ...]

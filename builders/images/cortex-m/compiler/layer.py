@@ -37,11 +37,16 @@ IN_PLACE = Below(0)
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Memory that lives from one inference to the next, zero at start; layers that name the same state share it."""
+    """Memory that lives from one inference to the next; layers that name the same state share it.
+
+    It begins with the values `initial`, or without them with the byte `fill` all over.
+    """
 
     name: str
     c_type: str
     count: int
+    initial: Sequence[int] = ()
+    fill: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from compiler.flatbuffer import Table, root
 from compiler.graph import DType, Graph, Node, Quantization, Tensor
 from compiler.operator_names import operator_name
 from compiler.operators import FAMILIES
+from compiler.resources import bind
 
 MAX_MODEL_BYTES = 64 * 1024 * 1024
 MAX_TENSORS = 8192
 MAX_OPERATORS = 4096
+MAX_SUBGRAPHS = 64
 MAX_OPERANDS = 64
 MAX_RANK = 6
 MAX_DIMENSION = 1 << 24
@@ -50,16 +52,10 @@ def parse(data: bytes) -> Graph:
         opcodes=tuple(_opcode(table) for table in model.tables(1, "operator_codes", MAX_OPERATORS)),
         buffers=tuple(_buffer(table, index) for index, table in enumerate(model.tables(4, "buffers", MAX_TENSORS))),
     )
-    subgraphs = model.tables(2, "subgraphs", MAX_OPERATORS)
+    subgraphs = model.tables(2, "subgraphs", MAX_SUBGRAPHS)
     if not subgraphs:
         raise bad_model("the model has no subgraph")
-    if len(subgraphs) > 1:
-        raise CompileError(
-            Code.UNSUPPORTED_OPERATOR,
-            f"the model has {len(subgraphs)} subgraphs (control flow); one is supported",
-            "Export a model without IF, WHILE and CALL.",
-        )
-    return _graph(subgraphs[0], file)
+    return bind([_graph(subgraph, file) for subgraph in subgraphs])
 
 
 def _opcode(table: Table) -> str:
@@ -126,11 +122,10 @@ def _tensor(table: Table, index: int, file: _File) -> Tensor:
     if buffer >= len(file.buffers):
         raise bad_model(f"{what} refers to buffer {buffer}; the model has {len(file.buffers)} buffers")
     data = file.buffers[buffer] if len(file.buffers[buffer]) else None
-    tensor = Tensor(index, name, shape, _DTYPES[number], _quantization(table.table(4), what), data)
-    if table.integer(5, "B"):
-        raise CompileError(
-            Code.UNSUPPORTED_OPERATOR, f"{what} is a variable", "Export a model that keeps no state between inferences."
-        )
+    is_variable = table.integer(5, "B") != 0
+    tensor = Tensor(index, name, shape, _DTYPES[number], _quantization(table.table(4), what), data, is_variable)
+    if data is not None and is_variable:
+        raise bad_model(f"{what} is a variable and a constant")
     if data is not None and table.table(6) is not None:
         raise CompileError(Code.UNSUPPORTED_TYPE, f"{what} is sparse", "Export the model with dense weights.")
     if data is not None and tensor.dtype.size and (min(shape, default=1) < 0 or len(data) != tensor.size):

@@ -1,4 +1,4 @@
-/* Functions of one element, and the way from and to float32 at the model's edges. */
+/* Functions of one element, copies of state, and the way from and to float32 at the model's edges. */
 #include "tml_fixed_point.h"
 #include "tml_kernels.h"
 
@@ -22,6 +22,16 @@ void tml_prelu(const struct tml_prelu_layer *layer, const int8_t *input, int8_t 
             *output = (int8_t)tml_clamp(value + layer->output_offset, INT8_MIN, INT8_MAX);
         }
     }
+}
+
+void tml_read_variable(const struct tml_variable_layer *layer, void *output, const void *variable)
+{
+    __builtin_memcpy(output, variable, (uint32_t)layer->bytes);
+}
+
+void tml_assign_variable(const struct tml_variable_layer *layer, const void *input, void *variable)
+{
+    __builtin_memcpy(variable, input, (uint32_t)layer->bytes);
 }
 
 /* Nearest integer, halves away from zero. Beyond +-1000 the result is far outside int8 and only its side matters;

@@ -53,6 +53,14 @@ struct tml_prelu_layer {
 
 void tml_prelu(const struct tml_prelu_layer *layer, const int8_t *input, int8_t *output);
 
+/* State that outlives the inference. */
+struct tml_variable_layer {
+    int32_t bytes;
+};
+
+void tml_read_variable(const struct tml_variable_layer *layer, void *output, const void *variable);
+void tml_assign_variable(const struct tml_variable_layer *layer, const void *input, void *variable);
+
 struct tml_edge_layer {
     int32_t count;
     float scale;

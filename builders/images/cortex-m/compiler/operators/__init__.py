@@ -23,12 +23,15 @@ from compiler.operators.split import SPLIT
 from compiler.operators.strided_slice import STRIDED_SLICE
 from compiler.operators.tanh import TANH
 from compiler.operators.transpose import TRANSPOSE
+from compiler.operators.variables import ASSIGN_VARIABLE, CALL_ONCE, READ_VARIABLE, VAR_HANDLE
 
 FAMILIES: dict[str, Family] = {
     family.kind: family
     for family in (
         ADD,
+        ASSIGN_VARIABLE,
         AVERAGE_POOL_2D,
+        CALL_ONCE,
         CONCATENATION,
         CONV_2D,
         DEPTHWISE_CONV_2D,
@@ -46,6 +49,7 @@ FAMILIES: dict[str, Family] = {
         PADV2,
         PRELU,
         QUANTIZE,
+        READ_VARIABLE,
         RELU,
         RELU6,
         RESHAPE,
@@ -57,5 +61,6 @@ FAMILIES: dict[str, Family] = {
         SUB,
         TANH,
         TRANSPOSE,
+        VAR_HANDLE,
     )
 }

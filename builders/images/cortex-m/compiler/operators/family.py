@@ -24,13 +24,15 @@ class OptionsReader:
 class Family:
     """One operator: how its options are read, what is refused (`check`) and what is called (`lower`).
 
-    `check` has passed on every node before any node is lowered.
+    `check` has passed on every node before any node is lowered. `state_inputs` are the positions of inputs that are
+    variables.
     """
 
     kind: str
     options: OptionsReader | None
     check: Callable[[Node], None]
     lower: Callable[[Node], Layer]
+    state_inputs: tuple[int, ...] = ()
 
 
 def options_of(node: Node, kind: type[T]) -> T:
