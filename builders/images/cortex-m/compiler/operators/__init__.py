@@ -10,6 +10,7 @@ from compiler.operators.family import Family
 from compiler.operators.fully_connected import FULLY_CONNECTED
 from compiler.operators.hard_swish import HARD_SWISH
 from compiler.operators.logistic import LOGISTIC
+from compiler.operators.lstm import UNIDIRECTIONAL_SEQUENCE_LSTM
 from compiler.operators.mean import MEAN
 from compiler.operators.multiply import MUL
 from compiler.operators.pad import PAD, PADV2
@@ -23,6 +24,7 @@ from compiler.operators.split import SPLIT
 from compiler.operators.strided_slice import STRIDED_SLICE
 from compiler.operators.tanh import TANH
 from compiler.operators.transpose import TRANSPOSE
+from compiler.operators.transpose_conv import TRANSPOSE_CONV
 from compiler.operators.variables import ASSIGN_VARIABLE, CALL_ONCE, READ_VARIABLE, VAR_HANDLE
 
 FAMILIES: dict[str, Family] = {
@@ -61,6 +63,8 @@ FAMILIES: dict[str, Family] = {
         SUB,
         TANH,
         TRANSPOSE,
+        TRANSPOSE_CONV,
+        UNIDIRECTIONAL_SEQUENCE_LSTM,
         VAR_HANDLE,
     )
 }
