@@ -22,6 +22,11 @@ _KERNEL_CODE = {
     "FULLY_CONNECTED": 300,
     "SOFTMAX": 900,
     "ADD": 500,
+    "ASSIGN_VARIABLE": 50,
+    "READ_VARIABLE": 50,
+    "VAR_HANDLE": 0,
+    "CALL_ONCE": 0,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": 2400,
     "MEAN": 400,
     "AVERAGE_POOL_2D": 400,
     "MAX_POOL_2D": 300,
@@ -46,8 +51,9 @@ _CALL_CODE = 100
 _CHANNEL_CONSTANTS = 5
 # These only rename the bytes of their first input.
 _ALIASING = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
-# int32 carries the shape arithmetic that a free batch dimension leaves behind.
-_INTEGER_DTYPES = frozenset({"int8", "int32", "bool"})
+# int32 carries the shape arithmetic that a free batch dimension leaves behind, resource stands for a variable.
+_INTEGER_DTYPES = frozenset({"int8", "int32", "bool", "resource"})
+_STATE_DTYPES = frozenset({"int8", "int16"})
 _EDGE_DTYPES = frozenset({"int8", "uint8", "float32"})
 
 
@@ -103,6 +109,8 @@ class ModelReport:
     `flash_bytes`: constants, 5 bytes per quantised output channel, and a kernel code estimate. No OS, no startup code.
     `ram_bytes`: a lower bound of the arena: the largest sum, over all operators, of the tensors alive while one runs. A
     planner that may not move tensors, scratch buffers and stack come on top; kernels that work in place can go below.
+    State that lives from one inference to the next is part of it.
+    `is_stateful`: what the model answers depends on the inferences before.
     """
 
     sha256: str
@@ -116,6 +124,7 @@ class ModelReport:
     flash_bytes: int
     ram_bytes: int
     is_int8: bool
+    is_stateful: bool
 
     @property
     def operator_counts(self) -> dict[str, int]:
@@ -158,6 +167,7 @@ def inspect(data: bytes, *, max_bytes: int = MAX_MODEL_BYTES) -> ModelReport:
         flash_bytes=_flash(graph),
         ram_bytes=_ram(graph),
         is_int8=_is_int8(graph),
+        is_stateful=_state(graph) > 0,
     )
 
 
@@ -190,7 +200,9 @@ def _edge_report(tensor: Tensor) -> TensorReport:
 def _operator_report(index: int, operator: Operator, tensors: tuple[Tensor, ...]) -> OperatorReport:
     inputs = tuple(tensors[i].shape for i in operator.inputs if i != -1)
     outputs = tuple(tensors[i].shape for i in operator.outputs)
-    return OperatorReport(index, operator.name, inputs, outputs, _macs(operator.name, inputs, outputs[0]))
+    return OperatorReport(
+        index, operator.name, inputs, outputs, _macs(operator.name, inputs, outputs[0] if outputs else ())
+    )
 
 
 def _macs(name: str, inputs: tuple[tuple[int, ...], ...], output: tuple[int, ...]) -> int:
@@ -206,6 +218,10 @@ def _macs(name: str, inputs: tuple[tuple[int, ...], ...], output: tuple[int, ...
             return math.prod(output) * math.prod(weights[1:-1])
         case "TRANSPOSE_CONV" if len(inputs) > 2:  # [out, height, width, in], every input element meets each of them
             return math.prod(inputs[2]) * math.prod(weights[:-1])
+        case "UNIDIRECTIONAL_SEQUENCE_LSTM" if (
+            len(inputs) > 8 and len(output) == 3
+        ):  # four gates: input and hidden state
+            return math.prod(output) * 4 * (weights[-1] + output[2])
         case "BATCH_MATMUL" if inputs[0]:
             return math.prod(output) * inputs[0][-1]
     return 0
@@ -257,7 +273,20 @@ def _ram(graph: Graph) -> int:
     for difference in change:
         alive += difference
         peak = max(peak, alive)
-    return peak + sum(tensor.size for tensor in graph.tensors if tensor.is_variable)
+    return peak + _state(graph)
+
+
+def _state(graph: Graph) -> int:
+    """Bytes that live from one inference to the next: variable tensors, and resource variables."""
+    names = {operator.outputs[0]: operator.variable for operator in graph.operators if operator.name == "VAR_HANDLE"}
+    sizes: dict[str, int] = {}
+    for operator in graph.operators:
+        if operator.name in {"READ_VARIABLE", "ASSIGN_VARIABLE"} and operator.inputs:
+            value = (*operator.outputs, *operator.inputs[1:])[0:1]
+            name = names.get(operator.inputs[0])
+            if name is not None and value:
+                sizes[name] = graph.tensors[value[0]].size
+    return sum(sizes.values()) + sum(tensor.size for tensor in graph.tensors if tensor.is_variable)
 
 
 def _is_int8(graph: Graph) -> bool:
@@ -270,6 +299,8 @@ def _is_int8(graph: Graph) -> bool:
         operands = {*operator.inputs, *operator.outputs} - {-1}
         for i in operands:
             tensor = graph.tensors[i]
+            if tensor.is_variable and tensor.dtype in _STATE_DTYPES:
+                continue
             at_edge = i in edges
             if tensor.dtype not in (allowed if at_edge else _INTEGER_DTYPES):
                 return False

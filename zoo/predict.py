@@ -54,6 +54,7 @@ class LoadedModel:
                 )
         self.size = (len(model) + report.ram_bytes) * interpreters
         self._model = model
+        self._is_stateful = report.is_stateful
         self._turns = BoundedSemaphore(interpreters)
         self._idle = [self._interpreter()]
 
@@ -64,6 +65,8 @@ class LoadedModel:
 
     def run(self, instances: NDArray[np.float32], *, seconds: float = math.inf) -> NDArray[np.float64]:
         """Predict each of `instances`, [n, *instance_shape] in real units; returns [n, *output shape] in real units.
+
+        For a model that keeps state they are the steps of one sequence, from its first state on.
 
         Raises BadInputError when `seconds` have passed before the last instance.
         """
@@ -83,7 +86,10 @@ class LoadedModel:
 
     @contextmanager
     def _turn(self) -> Iterator[LiteRt]:
-        """An interpreter of one's own; the first call that finds none idle makes the next one."""
+        """An interpreter of one's own; the first call that finds none idle makes the next one.
+
+        One that keeps state serves one call: nothing of a caller's sequence reaches another's.
+        """
         with self._turns:
             try:
                 interpreter = self._idle.pop()  # atomic, as append is
@@ -92,7 +98,8 @@ class LoadedModel:
             try:
                 yield interpreter
             finally:
-                self._idle.append(interpreter)
+                if not self._is_stateful:
+                    self._idle.append(interpreter)
 
     def _interpreter(self) -> LiteRt:
         try:

@@ -6,6 +6,7 @@ Field numbers follow tensorflow/compiler/mlir/lite/schema/schema.fbs (schema ver
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tflite.BuiltinOperator import BuiltinOperator
@@ -17,6 +18,7 @@ from zoo.flatbuffer import Buffer, Table
 SCHEMA_VERSION = 3
 MAX_TENSORS = 8192
 MAX_OPERATORS = 4096
+MAX_SUBGRAPHS = 64
 MAX_OPERANDS = 1024
 MAX_RANK = 8
 # 64 Mi elements are past every board here and every interpreter limit set below.
@@ -45,7 +47,12 @@ _DTYPE_BITS = {
     "uint8": 8,
     "bool": 8,
     "int4": 4,
+    "resource": 0,
 }  # fmt: skip - a table reads better than a column
+
+
+_OF_VARIABLES = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
+_WITHOUT_OUTPUT = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 
 
 @dataclass(frozen=True)
@@ -87,16 +94,21 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """One operator: indices into the tensors; -1 stands for an optional input that is left out."""
+    """One operator: indices into the tensors; -1 stands for an optional input that is left out.
+
+    `variable` is the name that VAR_HANDLE gives a handle of, `subgraph` the one that CALL_ONCE calls.
+    """
 
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    variable: str = ""
+    subgraph: int = 0
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The one subgraph of a model, operators in order of execution."""
+    """The main subgraph of a model, operators in order of execution."""
 
     description: str
     tensors: tuple[Tensor, ...]
@@ -117,22 +129,26 @@ def read(data: bytes) -> Graph:
     version = model.integer(0, 4, signed=False)
     if version != SCHEMA_VERSION:
         raise UnsupportedModelError(f"Schema version {version} is not {SCHEMA_VERSION}.")
-    subgraphs = model.tables(2, MAX_OPERATORS)
-    if len(subgraphs) != 1:
-        raise UnsupportedModelError(f"The model has {len(subgraphs)} subgraphs; exactly one is supported.")
+    subgraphs = model.tables(2, MAX_SUBGRAPHS)
+    if not subgraphs:
+        raise UnsupportedModelError("The model has 0 subgraphs; one is needed.")
     names = tuple(_operator_name(code) for code in model.tables(1, MAX_OPERATORS))
     sizes = tuple(_buffer_size(buffer) for buffer in model.tables(4, 2 * MAX_TENSORS))
-    subgraph = subgraphs[0]
-    tensors = tuple(_tensor(i, table, sizes) for i, table in enumerate(subgraph.tables(0, MAX_TENSORS)))
-    graph = Graph(
-        description=model.text(3, MAX_NAME_BYTES),
-        tensors=tensors,
+    description = model.text(3, MAX_NAME_BYTES)
+    graph, *others = (_graph(subgraph, description, names, sizes) for subgraph in subgraphs)
+    _check_flow(graph)
+    _check_calls(graph, others)
+    return graph
+
+
+def _graph(subgraph: Table, description: str, names: tuple[str, ...], sizes: tuple[int, ...]) -> Graph:
+    return Graph(
+        description=description,
+        tensors=tuple(_tensor(i, table, sizes) for i, table in enumerate(subgraph.tables(0, MAX_TENSORS))),
         inputs=subgraph.int32s(1),
         outputs=subgraph.int32s(2),
         operators=tuple(_operator(i, table, names) for i, table in enumerate(subgraph.tables(3, MAX_OPERATORS))),
     )
-    _check_flow(graph)
-    return graph
 
 
 def _operator_name(code: Table) -> str:
@@ -188,16 +204,21 @@ def _shape(index: int, table: Table) -> tuple[int, ...]:
     if len(shape) > MAX_RANK:
         raise UnsupportedModelError(f"Tensor {index} has {len(shape)} dimensions; {MAX_RANK} are supported.")
     # A free batch is usual and harmless: the shape itself fixes it. Any other free dimension changes the graph.
-    if -1 in signature[1:] or any(size < 1 for size in shape):
-        raise UnsupportedModelError(
-            f"Tensor {index} has a dynamic shape.",
-            remedy="Convert the model with a fixed input shape: tf.keras.Input(batch_shape=(1, ...)).",
-        )
+    # 0 is the size of what an operator only describes; `_check_flow` refuses to compute with it.
+    if -1 in signature[1:] or any(size < 0 for size in shape):
+        raise _dynamic(index)
     if math.prod(shape) > MAX_TENSOR_ELEMENTS:
         raise UnsupportedModelError(
             f"Tensor {index} has {math.prod(shape)} elements; {MAX_TENSOR_ELEMENTS} are supported."
         )
     return shape
+
+
+def _dynamic(index: int) -> UnsupportedModelError:
+    return UnsupportedModelError(
+        f"Tensor {index} has a dynamic shape.",
+        remedy="Convert the model with a fixed input shape: tf.keras.Input(batch_shape=(1, ...)).",
+    )
 
 
 def _quantisation(index: int, table: Table | None) -> Quantisation | None:
@@ -217,20 +238,42 @@ def _operator(index: int, table: Table, names: tuple[str, ...]) -> Operator:
     code = table.integer(0, 4, signed=False)
     if code >= len(names):
         raise ModelMalformedError(f"Operator {index} refers to operator code {code} of {len(names)}.")
-    table.table(4)  # the options' field index is checked here, before native code walks it unchecked
-    inputs, outputs = table.int32s(1), table.int32s(2)
-    if len(inputs) > MAX_OPERANDS or not 1 <= len(outputs) <= MAX_OPERANDS:
+    options = table.table(4)  # its field index is checked here, before native code walks it unchecked
+    name, inputs, outputs = names[code], table.int32s(1), table.int32s(2)
+    fewest = 0 if name in _WITHOUT_OUTPUT else 1
+    if len(inputs) > MAX_OPERANDS or not fewest <= len(outputs) <= MAX_OPERANDS:
         raise ModelMalformedError(f"Operator {index} has {len(inputs)} inputs and {len(outputs)} outputs.")
-    return Operator(names[code], inputs, outputs)
+    return Operator(
+        name,
+        inputs,
+        outputs,
+        variable=options.text(1, MAX_NAME_BYTES) if options and name == "VAR_HANDLE" else "",
+        subgraph=options.integer(0, 4, signed=True) if options and name == "CALL_ONCE" else 0,
+    )
 
 
 def _check_flow(graph: Graph) -> None:
     """Every tensor read was written before, and none is written twice: execution in order is then well defined."""
-    count = len(graph.tensors)
     if not (graph.inputs and graph.outputs and graph.operators):
         raise ModelMalformedError("The model has no input, no output or no operator.")
     if len(graph.inputs) > MAX_OPERANDS or len(graph.outputs) > MAX_OPERANDS:
         raise ModelMalformedError(f"The model has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs.")
+    _check_order(graph)
+    for i in {*graph.inputs, *graph.outputs, *(i for operator in graph.operators for i in _operands(operator))}:
+        if 0 in graph.tensors[i].shape:
+            raise _dynamic(i)
+    handles = {i for i, tensor in enumerate(graph.tensors) if tensor.dtype == "resource"}
+    others = (i for operator in graph.operators if operator.name not in _OF_VARIABLES for i in _operands(operator))
+    for i in handles & {*graph.inputs, *graph.outputs, *others}:
+        raise UnsupportedModelError(f"Tensor {i} is of resource, which is not supported there.")
+
+
+def _operands(operator: Operator) -> Iterator[int]:
+    return (i for i in (*operator.inputs, *operator.outputs) if i != -1)
+
+
+def _check_order(graph: Graph) -> None:
+    count = len(graph.tensors)
     written = {i for i, tensor in enumerate(graph.tensors) if tensor.is_constant or tensor.is_variable}
     for i in graph.inputs:
         if not 0 <= i < count or i in written:
@@ -247,3 +290,23 @@ def _check_flow(graph: Graph) -> None:
     for i in graph.outputs:
         if i not in written or not 0 <= i < count:
             raise ModelMalformedError(f"The model's output {i} is never written.")
+
+
+def _check_calls(graph: Graph, others: Sequence[Graph]) -> None:
+    """Every other subgraph is called once, before the first inference, and gives variables their first value."""
+    called = {operator.subgraph for operator in graph.operators if operator.name == "CALL_ONCE"}
+    if called - set(range(1, 1 + len(others))):
+        raise ModelMalformedError(f"The model calls the subgraphs {sorted(called)} of {1 + len(others)}.")
+    if len(called) != len(others):
+        raise UnsupportedModelError(
+            f"The model has {1 + len(others)} subgraphs; one is supported, and those that initialise variables."
+        )
+    for number, other in enumerate(others, 1):
+        for operator in other.operators:
+            if operator.name not in {"VAR_HANDLE", "ASSIGN_VARIABLE"}:
+                raise UnsupportedModelError(
+                    f"Subgraph {number} has the operator {operator.name}; only constants may initialise variables."
+                )
+        if other.inputs or other.outputs:
+            raise ModelMalformedError(f"Subgraph {number}, which is called once, has inputs or outputs.")
+        _check_order(other)

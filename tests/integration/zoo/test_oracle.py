@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_micro import runtime
 
 from zoo.cards import CatalogEntry, catalog, load
 from zoo.errors import ModelError, OracleFailedError, UnsupportedModelError
@@ -134,3 +135,23 @@ def test_a_model_with_int32_edges_is_unsupported() -> None:
     data[first.position + first.offsets[1]] = 2
     with pytest.raises(UnsupportedModelError, match="int32"):
         probe(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["lstm", "streaming", "recurrent"])
+def test_the_vectors_of_a_model_with_state_are_one_sequence_from_its_first_state(name: str) -> None:
+    data = (Path(__file__).parents[2] / "unit" / "compiler" / "models" / f"{name}.tflite").read_bytes()
+    vectors = golden_vectors(data)
+    assert golden_vectors(data) == vectors
+    shape = inspect(data).inputs[0].shape
+
+    def answers(*, reset: bool) -> list[bytes]:
+        interpreter, found = None, []
+        for vector in vectors:
+            if interpreter is None or reset:
+                interpreter = runtime.Interpreter.from_bytes(data, arena_size=1 << 18)
+            interpreter.set_input(np.frombuffer(vector.inputs[0], np.int8).reshape(shape), 0)
+            interpreter.invoke()
+            found.append(interpreter.get_output(0).tobytes())
+        return found
+
+    assert [vector.outputs[0] for vector in vectors] == answers(reset=False) != answers(reset=True)

@@ -4,8 +4,10 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import tflite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -265,3 +267,40 @@ def test_an_input_of_several_scales_is_unsupported(model: Write, tensor: type) -
     several = tensor((2, 4), scales=(0.5, 0.25), zero_points=(0, 0))
     with pytest.raises(UnsupportedModelError, match="several scales"):
         inspect(model(tensors=[several, tensor((2, 4))], operators=[(ADD, (0, 0), (1,))]))
+
+
+STATEFUL = Path(__file__).parents[1] / "compiler" / "models"
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "macs"),
+    [
+        ("lstm", 10 * (1 + 2), 8 * 10 * 4 * (6 + 10) + 240),  # hidden state and 16-bit cell of ten units
+        ("streaming", 4 * 6, 5 * 6 * 10 + 30),  # four frames of six features
+        ("recurrent", 10, 6 * 10 + 10 * 10 + 30),
+    ],
+)
+def test_state_is_part_of_the_memory_that_a_model_needs(name: str, state: int, macs: int) -> None:
+    report = inspect((STATEFUL / f"{name}.tflite").read_bytes())
+    assert report.is_int8
+    assert report.is_stateful
+    assert report.ram_bytes > state
+    assert report.macs == macs
+
+
+def test_the_answers_of_a_model_without_state_depend_on_nothing_before(float_model: bytes) -> None:
+    assert not inspect(float_model).is_stateful
+
+
+def test_a_subgraph_that_calls_itself_is_malformed() -> None:
+    """Native code would follow it without end."""
+    data = bytearray((STATEFUL / "streaming.tflite").read_bytes())
+    parsed = tflite.Model.GetRootAs(data).Subgraphs(0).Operators(0)
+    options = tflite.CallOnceOptions()
+    table = parsed.BuiltinOptions()
+    options.Init(table.Bytes, table.Pos)
+    assert options.InitSubgraphIndex() == 1
+    place = table.Pos + table.Offset(4)
+    data[place : place + 4] = bytes(4)
+    with pytest.raises(ModelError, match=r"calls the subgraphs \[0\] of 2"):
+        inspect(bytes(data))

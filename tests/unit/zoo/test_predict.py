@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,3 +191,15 @@ def test_an_interpreter_comes_back_after_a_failure() -> None:
         with pytest.raises(BadInputError):
             loaded.run(np.zeros((5, 1), np.float32), seconds=0)
     assert loaded.run(np.zeros((1, 1), np.float32)).shape == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["lstm", "streaming", "recurrent"])
+def test_the_instances_of_a_call_are_one_sequence_that_begins_anew(name: str) -> None:
+    data = (Path(__file__).parents[1] / "compiler" / "models" / f"{name}.tflite").read_bytes()
+    model = LoadedModel(data)
+    steps = np.random.default_rng(0).normal(0, 1, (5, *model.instance_shape)).astype(np.float32)
+    first = model.run(steps)
+    assert model.run(steps).tolist() == first.tolist()
+    alone = np.concatenate([model.run(step[np.newaxis]) for step in steps])
+    assert alone[0].tolist() == first[0].tolist()
+    assert alone[1:].tolist() != first[1:].tolist()
