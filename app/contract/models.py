@@ -165,7 +165,7 @@ class PredictionRequest(BaseModel):
     instances: Annotated[
         list[Any],
         Field(
-            description="Each has the input's shape without the batch dimension, in the input's real units",
+            description="Each has the input's shape without the batch dimension, in the input's real units. To a model that keeps state they are the steps of one sequence, which begins anew with each request",
             max_length=1024,
             min_length=1,
         ),

@@ -60,6 +60,15 @@ def test_the_board_reproduces_the_golden_vectors(
     assert_exact(MODELS[model].read_bytes(), board, "balanced")
 
 
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386"])
+@pytest.mark.parametrize("model", ["lstm", "streaming", "recurrent"])
+def test_the_state_of_a_trained_model_outlives_the_inferences(
+    model: str, board: str, assert_exact: Callable[[bytes, str, str], None]
+) -> None:
+    """The vectors are one sequence: without the state of the first, the outputs of the others differ."""
+    assert_exact((ROOT / "tests" / "unit" / "compiler" / "models" / f"{model}.tflite").read_bytes(), board, "balanced")
+
+
 @pytest.mark.parametrize("optimise", ["speed", "size"])
 def test_what_a_build_is_optimised_for_changes_no_output(
     optimise: str, assert_exact: Callable[[bytes, str, str], None]
