@@ -30,7 +30,9 @@ FLASH = 16 * 1024 * 1024
 BOOT_SECONDS = 120
 VECTORS = 2
 RESET_VECTOR = {"mps2-an505": 0x10000000}
-BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505")
+# Its memory file would be 2 GiB of DDR: the payload is loaded into the code SRAM instead.
+LOADED = {"mps3-an547": 0x01000000}
+BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500", "mps2-an505", *LOADED)
 
 
 @dataclass(frozen=True)
@@ -148,15 +150,20 @@ def _request(model: bytes, board: str, optimise: str, folder: Path) -> list[str]
 def _boot(payload: bytes, board: str, folder: Path) -> list[dict[str, str]]:
     flash, alias, uart = folder / "flash.bin", folder / "alias.bin", folder / "uart.txt"
     with flash.open("wb") as stream:
-        stream.truncate(FLASH)
-        stream.seek(HEADER)
+        if board not in LOADED:
+            stream.truncate(FLASH)
+            stream.seek(HEADER)
         stream.write(payload)
+    if board in LOADED:
+        machine = ["-M", board, "-device", f"loader,file={flash},addr={LOADED[board] + HEADER:#x},force-raw=on"]
+    else:
+        backend = f"memory-backend-file,id=flash,size=16M,mem-path={flash},share=on"
+        machine = ["-object", backend, "-M", f"{board},memory-backend=flash"]
     alias.write_bytes(payload[:8])
     process = subprocess.Popen(
         [
             "qemu-system-arm",
-            *("-object", f"memory-backend-file,id=flash,size=16M,mem-path={flash},share=on"),
-            *("-M", f"{board},memory-backend=flash"),
+            *machine,
             *("-device", f"loader,file={alias},addr={RESET_VECTOR.get(board, 0):#x},force-raw=on"),
             *("-nographic", "-monitor", "none", "-serial", f"file:{uart}", "-icount", "shift=0", "-nic", "none"),
         ],

@@ -27,7 +27,10 @@ struct tml_lane {
 
 TML_PART struct tml_lane tml_lane_of(int16_t *windows, int32_t pixels, int32_t pixel, int32_t groups)
 {
-#if TML_DSP
+#if TML_MVE
+    (void)pixels;
+    struct tml_lane lane = {windows + 2 * groups * pixel, 0, 0};
+#elif TML_DSP
     (void)groups;
     struct tml_lane lane = {windows + 2 * pixel, 2 * pixels, 4 * pixels};
 #else
@@ -57,6 +60,22 @@ TML_PART int16_t *tml_widen(const int8_t *from, struct tml_lane lane, int32_t gr
     return to;
 }
 
+/* Bytes from one place to another: a call of memcpy costs more than a window's row. */
+TML_PART void tml_copy_row(int8_t *to, const int8_t *from, int32_t count)
+{
+#if TML_MVE
+    for (; count >= 16; count -= 16, from += 16, to += 16) {
+        vstrbq_s8(to, vldrbq_s8(from));
+    }
+    if (count > 0) {
+        mve_pred16_t there = vctp8q((uint32_t)count);
+        vstrbq_p_s8(to, vldrbq_z_s8(from, there), there);
+    }
+#else
+    __builtin_memcpy(to, from, (uint32_t)count);
+#endif
+}
+
 /* The window's bytes one after the other, with padding: for windows at an edge, or of uneven rows. */
 TML_PART void tml_copy_window(const struct tml_conv *layer, const int8_t *image, int32_t top, int32_t left, int8_t *to)
 {
@@ -70,14 +89,14 @@ TML_PART void tml_copy_window(const struct tml_conv *layer, const int8_t *image,
         if (y < 0 || y >= window->in_height) {
             __builtin_memset(to, layer->input_zero, (uint32_t)row_bytes);
         } else if (whole) {
-            __builtin_memcpy(to, line + left * channels, (uint32_t)row_bytes);
+            tml_copy_row(to, line + left * channels, row_bytes);
         } else {
             for (int32_t column = 0; column < window->width; column++) {
                 int32_t x = left + column * window->dilation_width;
                 if (x < 0 || x >= window->in_width) {
                     __builtin_memset(to + column * channels, layer->input_zero, (uint32_t)channels);
                 } else {
-                    __builtin_memcpy(to + column * channels, line + x * channels, (uint32_t)channels);
+                    tml_copy_row(to + column * channels, line + x * channels, channels);
                 }
             }
         }
@@ -88,6 +107,10 @@ TML_PART void tml_copy_window(const struct tml_conv *layer, const int8_t *image,
 TML_PART void tml_gather(const struct tml_conv *layer, const int8_t *image, int32_t top, int32_t left,
                          struct tml_lane lane, int8_t *staging)
 {
+#if TML_MVE
+    (void)staging;
+    tml_copy_window(layer, image, top, left, (int8_t *)lane.to);
+#else
     const struct tml_window *window = &layer->window;
     int32_t channels = window->in_channels;
     int32_t row_bytes = window->width * channels;
@@ -108,6 +131,32 @@ TML_PART void tml_gather(const struct tml_conv *layer, const int8_t *image, int3
         tml_copy_window(layer, image, top, left, staging);
         tml_widen(staging, lane, layer->groups);
     }
+#endif
+}
+
+/* `count` sums of one channel to their pixels. */
+TML_PART void tml_finish_pixels(const struct tml_conv *layer, int32_t channel, const int32_t *sums, int32_t count,
+                                int8_t *output)
+{
+    struct tml_factor factor = tml_factor(&layer->to, channel);
+#if TML_MVE
+    if (count > 1 && !layer->to.plain) {
+        mve_pred16_t there = vctp32q((uint32_t)count);
+        int32x4_t values = vqrdmulhq_n_s32(vldrwq_z_s32(sums, there), (int32_t)((uint32_t)factor.multiplier >> 1));
+        if (layer->to.negatives) {
+            values = vaddq_s32(values, vshrq_n_s32(values, 31)); /* halves away from zero */
+        }
+        values = vshlq_r_s32(vaddq_n_s32(values, factor.rounding), -factor.shift);
+        values = vminq_s32(vmaxq_s32(values, vdupq_n_s32(layer->to.low)), vdupq_n_s32(layer->to.high));
+        uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->out_channels);
+        vstrbq_scatter_offset_p_s32(output, places, values, there);
+        return;
+    }
+#endif
+#pragma GCC unroll 4
+    for (int32_t pixel = 0; pixel < count; pixel++) {
+        output[pixel * layer->out_channels] = tml_finish(&layer->to, factor, sums[pixel]);
+    }
 }
 
 /* All channels of `count` pixels whose windows stand in a scratch of `pixels`. */
@@ -125,18 +174,9 @@ TML_PART void tml_conv_pixels(const struct tml_conv *layer, const int16_t *windo
         } else {
             tml_dot_1(weights, windows, layer->groups, bias, sums);
         }
-        struct tml_factor factor = tml_factor(&layer->to, channel);
-        int8_t *to = output + channel;
-#pragma GCC unroll 4
-        for (int32_t pixel = 0; pixel < count; pixel++) {
-            to[pixel * layer->out_channels] = tml_finish(&layer->to, factor, sums[pixel]);
-        }
+        tml_finish_pixels(layer, channel, sums, count, output + channel);
         if (layer->out_channels % 2 == 0 || channel + 1 < layer->out_channels) {
-            factor = tml_factor(&layer->to, channel + 1);
-#pragma GCC unroll 4
-            for (int32_t pixel = 0; pixel < count; pixel++) {
-                to[pixel * layer->out_channels + 1] = tml_finish(&layer->to, factor, sums[pixels + pixel]);
-            }
+            tml_finish_pixels(layer, channel + 1, sums + pixels, count, output + channel + 1);
         }
     }
 }

@@ -5,7 +5,9 @@
  *
  * Windows are stored as 16-bit lanes, `pixels` of them together. With the DSP extension a group of four elements is
  * 2 * pixels words: lanes 0 and 2 of each pixel, then lanes 1 and 3 of each pixel, as SXTB16 takes them from a filter's
- * word. Without it a pixel's elements stand one after the other, pixel after pixel. */
+ * word. Without it a pixel's elements stand one after the other, pixel after pixel.
+ *
+ * With vectors (tml_simd.h) windows stay bytes, one after the other, each of whole groups. */
 #ifndef TML_DOT_H
 #define TML_DOT_H
 

@@ -13,6 +13,14 @@
 #define TML_DSP 0
 #endif
 
+/* Vectors of 128 bits: Armv8.1-M's Helium. TML_NO_MVE leaves them out, to see what they are worth. */
+#if defined(__ARM_FEATURE_MVE) && !defined(TML_NO_MVE)
+#define TML_MVE 1
+#include <arm_mve.h>
+#else
+#define TML_MVE 0
+#endif
+
 /* sum * multiplier / 2^32, rounded to nearest, halves up; the multiplier is unsigned, 2^31 at the least or 0 for 0. */
 static inline int32_t tml_scale(int32_t sum, int32_t multiplier)
 {
