@@ -76,9 +76,9 @@ def test_what_a_build_is_optimised_for_changes_no_output(
     assert_exact(MODELS["digits"].read_bytes(), "mps2-an386", optimise)
 
 
-@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386"])
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "mps3-an547"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_random_network_is_exact_with_and_without_dsp_instructions(
+def test_a_random_network_is_exact_without_and_with_dsp_instructions_and_vectors(
     seed: int, board: str, assert_exact: Callable[[bytes, str, str], None]
 ) -> None:
     from random_chains import random_chain

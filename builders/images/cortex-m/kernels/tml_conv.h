@@ -140,16 +140,9 @@ TML_PART void tml_finish_pixels(const struct tml_conv *layer, int32_t channel, c
 {
     struct tml_factor factor = tml_factor(&layer->to, channel);
 #if TML_MVE
-    if (count > 1 && !layer->to.plain) {
-        mve_pred16_t there = vctp32q((uint32_t)count);
-        int32x4_t values = vqrdmulhq_n_s32(vldrwq_z_s32(sums, there), (int32_t)((uint32_t)factor.multiplier >> 1));
-        if (layer->to.negatives) {
-            values = vaddq_s32(values, vshrq_n_s32(values, 31)); /* halves away from zero */
-        }
-        values = vshlq_r_s32(vaddq_n_s32(values, factor.rounding), -factor.shift);
-        values = vminq_s32(vmaxq_s32(values, vdupq_n_s32(layer->to.low)), vdupq_n_s32(layer->to.high));
-        uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->out_channels);
-        vstrbq_scatter_offset_p_s32(output, places, values, there);
+    if (count > 1) {
+        int32x4_t values = count == 4 ? vldrwq_s32(sums) : vldrwq_z_s32(sums, vctp32q((uint32_t)count));
+        tml_store_apart(output, tml_finish_four(&layer->to, factor, values), layer->out_channels, count);
         return;
     }
 #endif

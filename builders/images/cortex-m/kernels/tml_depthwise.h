@@ -23,6 +23,8 @@ struct tml_depthwise {
 
 #define TML_PLANE_WORDS 24 /* words of weights of the largest window: rows * 2 * pairs */
 
+#define TML_GATHERED_CHANNELS (UINT16_MAX / 7) /* the last of eight places still fits 16 bits */
+
 /* One channel of the input into the plane, inside its padding. */
 TML_PART void tml_fill_plane(const struct tml_depthwise *layer, const int8_t *channel, int16_t *plane)
 {
@@ -34,14 +36,76 @@ TML_PART void tml_fill_plane(const struct tml_depthwise *layer, const int8_t *ch
     int16_t *line = plane + window->pad_top * layer->plane_width + window->pad_left;
     for (int32_t y = 0; y < rows; y++, line += layer->plane_width) {
         const int8_t *from = channel + y * window->in_width * window->in_channels;
+        int32_t x = 0;
+#if TML_MVE
+        uint16x8_t places = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)window->in_channels);
+        for (; window->in_channels <= TML_GATHERED_CHANNELS && x + 8 <= columns; x += 8) {
+            vstrhq_s16(line + x, vldrbq_gather_offset_s16(from, places));
+            from += 8 * window->in_channels;
+        }
+#endif
 #pragma GCC unroll 8
-        for (int32_t x = 0; x < columns; x++, from += window->in_channels) {
+        for (; x < columns; x++, from += window->in_channels) {
             line[x] = *from;
         }
     }
 }
 
-#if TML_DSP
+#if TML_MVE
+
+/* Four windows side by side, of which `count` are wanted: the lanes of the others read nothing. */
+TML_PART int32x4_t tml_plane_four(const struct tml_depthwise *layer, const int16_t *at, const int32_t *weights,
+                                  int32_t bias, int32_t count)
+{
+    int32x4_t sums = vdupq_n_s32(bias);
+    uint32x4_t places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)layer->window.stride_width);
+    mve_pred16_t there = vctp32q((uint32_t)count);
+#pragma GCC unroll 8
+    for (int32_t row = 0; row < layer->window.height; row++, at += layer->plane_width) {
+#pragma GCC unroll 16
+        for (int32_t column = 0; column < layer->window.width; column++) {
+            int32x4_t lanes;
+            if (layer->window.stride_width == 1) {
+                lanes = count >= 4 ? vldrhq_s32(at + column) : vldrhq_z_s32(at + column, there);
+            } else if (count >= 4) {
+                lanes = vldrhq_gather_shifted_offset_s32(at + column, places);
+            } else {
+                lanes = vldrhq_gather_shifted_offset_z_s32(at + column, places, there);
+            }
+            sums = vmlaq_n_s32(sums, lanes, *weights++);
+        }
+    }
+    return sums;
+}
+
+TML_PART void tml_plane_channel(const struct tml_depthwise *layer, const int16_t *plane, int32_t channel,
+                                int8_t *output)
+{
+    const struct tml_window *window = &layer->window;
+    struct tml_factor factor = tml_factor(&layer->to, channel);
+    int32_t bias = layer->bias[channel];
+    int32_t weights[2 * TML_PLANE_WORDS];
+    for (int32_t index = 0; index < window->height * window->width; index++) {
+        weights[index] = layer->weights[channel + index * layer->out_channels];
+    }
+    for (int32_t y = 0; y < window->out_height; y++, plane += window->stride_height * layer->plane_width) {
+        const int16_t *at = plane;
+        int32_t x = 0;
+        for (; x + 4 <= window->out_width; x += 4, at += 4 * window->stride_width) {
+            int32x4_t sums = tml_plane_four(layer, at, weights, bias, 4);
+            tml_store_apart(output, tml_finish_four(&layer->to, factor, sums), layer->out_channels, 4);
+            output += 4 * layer->out_channels;
+        }
+        int32_t rest = window->out_width - x;
+        if (rest > 0) {
+            int32x4_t sums = tml_plane_four(layer, at, weights, bias, rest);
+            tml_store_apart(output, tml_finish_four(&layer->to, factor, sums), layer->out_channels, rest);
+            output += rest * layer->out_channels;
+        }
+    }
+}
+
+#elif TML_DSP
 
 /* For each row of the window its elements in pairs from the first (0 and 1, 2 and 3, ..), then from the second. */
 TML_PART void tml_plane_weights(const struct tml_depthwise *layer, int32_t channel, uint32_t *words)

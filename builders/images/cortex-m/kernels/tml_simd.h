@@ -13,8 +13,8 @@
 #define TML_DSP 0
 #endif
 
-/* Vectors of 128 bits: Armv8.1-M's Helium. TML_NO_MVE leaves them out, to see what they are worth. */
-#if defined(__ARM_FEATURE_MVE) && !defined(TML_NO_MVE)
+/* Vectors of 128 bits: Armv8.1-M's Helium. */
+#if defined(__ARM_FEATURE_MVE)
 #define TML_MVE 1
 #include <arm_mve.h>
 #else
