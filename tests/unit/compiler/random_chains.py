@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from random_layers import LAYERS
 from random_operators import BINARY, RandomGraph, binary, concatenation, pad, resize, split, strided_slice, transpose
 from tflite_writer import WrittenOperator, WrittenTensor
 
@@ -17,7 +18,7 @@ MOVES = (
     "RESIZE_NEAREST_NEIGHBOR",
     "RESIZE_BILINEAR",
 )
-KINDS = (*WINDOWS, "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", *BINARY, *MOVES)
+KINDS = (*WINDOWS, "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", *BINARY, *MOVES, *LAYERS)
 MOST_ELEMENTS = 6000  # of a tensor that padding, joining or resizing may still enlarge
 
 
@@ -115,6 +116,8 @@ def random_chain(seed: int, kinds: Sequence[str] = ()) -> tuple[bytes, list[int]
             made = [writer.window(last, kind)]
         elif kind in BINARY:
             made = [writer.combination(last, kind, activations)]
+        elif kind in LAYERS:
+            made = [LAYERS[kind](writer, kind, last)]
         else:
             made = writer.move(last, kind, activations)
         activations += made

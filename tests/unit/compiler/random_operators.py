@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from tflite_writer import WrittenOperator, WrittenTensor, write_model
+from tflite_writer import WrittenGraph, WrittenOperator, WrittenTensor, write_model
 
 BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
 RANKS = {"PAD": 5, "PADV2": 5, "TRANSPOSE": 5, "STRIDED_SLICE": 4}
@@ -19,6 +19,7 @@ class RandomGraph:
     operators: list[WrittenOperator] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    called: list[WrittenGraph] = field(default_factory=list)
 
     def tensor(self, shape: Sequence[int], like: WrittenTensor | None = None, data: np.ndarray | None = None) -> int:
         """An int8 tensor, quantised at random or like another."""
@@ -61,7 +62,7 @@ class RandomGraph:
 
     def write(self) -> bytes:
         """The file."""
-        return write_model(self.tensors, self.operators, self.inputs, self.outputs)
+        return write_model(self.tensors, self.operators, self.inputs, self.outputs, called=self.called)
 
 
 def binary(graph: RandomGraph, kind: str, left: int, right: int) -> int:

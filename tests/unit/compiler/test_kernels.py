@@ -5,6 +5,8 @@ import os
 import numpy as np
 import pytest
 from compiler.compile import compile_model
+from compiler.operators import FAMILIES
+from compiler.parse import parse
 from host_model import HostModels, oracle
 from random_chains import BINARY, MOVES, random_chain
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
@@ -21,6 +23,11 @@ def test_a_random_network_is_exact(seed: int, host_models: HostModels) -> None:
     expected = oracle(model, inputs)
     for variant, computed in host_models.run(model, inputs).items():
         assert computed == expected, f"the {variant} kernels differ"
+
+
+def test_the_random_networks_hold_every_operator() -> None:
+    seen = {node.kind for seed in range(100) for node in parse(random_chain(seed)[0]).nodes}
+    assert seen == set(FAMILIES)
 
 
 def test_the_random_networks_overlap_tensors_and_stay_close_to_the_lower_bound() -> None:
