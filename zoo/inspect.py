@@ -218,9 +218,7 @@ def _macs(name: str, inputs: tuple[tuple[int, ...], ...], output: tuple[int, ...
             return math.prod(output) * math.prod(weights[1:-1])
         case "TRANSPOSE_CONV" if len(inputs) > 2:  # [out, height, width, in], every input element meets each of them
             return math.prod(inputs[2]) * math.prod(weights[:-1])
-        case "UNIDIRECTIONAL_SEQUENCE_LSTM" if (
-            len(inputs) > 8 and len(output) == 3
-        ):  # four gates: input and hidden state
+        case "UNIDIRECTIONAL_SEQUENCE_LSTM" if len(output) == 3:  # four gates, of the input and of the hidden state
             return math.prod(output) * 4 * (weights[-1] + output[2])
         case "BATCH_MATMUL" if inputs[0]:
             return math.prod(output) * inputs[0][-1]
@@ -281,11 +279,10 @@ def _state(graph: Graph) -> int:
     names = {operator.outputs[0]: operator.variable for operator in graph.operators if operator.name == "VAR_HANDLE"}
     sizes: dict[str, int] = {}
     for operator in graph.operators:
-        if operator.name in {"READ_VARIABLE", "ASSIGN_VARIABLE"} and operator.inputs:
-            value = (*operator.outputs, *operator.inputs[1:])[0:1]
-            name = names.get(operator.inputs[0])
-            if name is not None and value:
-                sizes[name] = graph.tensors[value[0]].size
+        if operator.name in {"READ_VARIABLE", "ASSIGN_VARIABLE"}:
+            handle, value = (*operator.inputs, *operator.outputs, -1, -1)[:2]
+            if handle in names and value != -1:
+                sizes[names[handle]] = graph.tensors[value].size
     return sum(sizes.values()) + sum(tensor.size for tensor in graph.tensors if tensor.is_variable)
 
 

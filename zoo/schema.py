@@ -18,7 +18,7 @@ from zoo.flatbuffer import Buffer, Table
 SCHEMA_VERSION = 3
 MAX_TENSORS = 8192
 MAX_OPERATORS = 4096
-MAX_SUBGRAPHS = 64
+MAX_SUBGRAPHS = 8
 MAX_OPERANDS = 1024
 MAX_RANK = 8
 # 64 Mi elements are past every board here and every interpreter limit set below.
@@ -49,8 +49,6 @@ _DTYPE_BITS = {
     "int4": 4,
     "resource": 0,
 }  # fmt: skip - a table reads better than a column
-
-
 _OF_VARIABLES = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 _WITHOUT_OUTPUT = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 

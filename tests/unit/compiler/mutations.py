@@ -10,7 +10,11 @@ from random_chains import random_chain
 from random_operators import RANDOM, random_operators
 
 ROOT = Path(__file__).parents[3]
-FOLDERS = (ROOT / "zoo" / "catalog", ROOT / "builders" / "conformance" / "models")
+FOLDERS = (
+    ROOT / "zoo" / "catalog",
+    ROOT / "builders" / "conformance" / "models",
+    Path(__file__).parent / "models",
+)
 SMALL_DATA = 64  # bytes of a constant that is likelier to hold axes or sizes than weights
 
 # Table of the schema: slot -> what its field is. Letters are struct's; `[x]` a vector of x.

@@ -92,6 +92,8 @@ Q = ([0.1], [3])
 PLAIN = WrittenTensor([1, 4], "int8", *Q, name="x")
 OTHER = WrittenTensor([1, 4], "int8", [0.2], [3], name="y")
 WIDE = WrittenTensor([1, 5], "int8", *Q, name="y")
+HUGE = WrittenTensor([1, 4], "int8", [3e38], [3], name="x")
+TINY = WrittenTensor([1, 4], "int8", [1e-38], [3], name="y")
 ALPHA = WrittenTensor([4], "int8", *Q, data=np.ones(4, np.int8), name="alpha")
 FIVE = WrittenTensor([1, 1, 1, 1, 4], "int8", *Q, name="x")
 
@@ -102,6 +104,9 @@ FIVE = WrittenTensor([1, 1, 1, 1, 4], "int8", *Q, name="x")
         ("RELU", [WrittenTensor([1, 4], "float32"), PLAIN], {}, Code.UNSUPPORTED_TYPE, "tensor 0", "quantisation"),
         ("RELU", [PLAIN, WIDE], {}, Code.BAD_MODEL, 'tensor 1 "y" int8[1,5]', "Export"),
         ("RELU6", [PLAIN, OTHER], {}, Code.UNSUPPORTED_OPERATOR, "differ in scale", "Fuse"),
+        ("RELU", [HUGE, TINY], {}, Code.BAD_MODEL, "combine to inf", "Export"),
+        ("RELU6", [TINY, TINY], {}, Code.BAD_MODEL, "output scale 1e-38 is too small", "Export"),
+        ("HARD_SWISH", [HUGE, TINY], {}, Code.BAD_MODEL, "combine to inf", "Export"),
         ("LEAKY_RELU", [PLAIN, OTHER], {"Alpha": np.inf}, Code.BAD_MODEL, "alpha is inf", "Export"),
         ("LEAKY_RELU", [PLAIN, OTHER], {"Alpha": 1e30}, Code.BAD_MODEL, "beyond 32-bit", "Export"),
         ("TANH", [PLAIN, OTHER], {}, Code.BAD_MODEL, "must have scale 1/128", "Export"),

@@ -5,7 +5,7 @@ Method: Jacob et al., "Quantization and Training of Neural Networks for Efficien
 """
 
 from collections.abc import Callable
-from math import floor, frexp
+from math import copysign, floor, frexp, inf
 from struct import pack, unpack
 
 INT32_MAX = (1 << 31) - 1
@@ -29,7 +29,10 @@ def round_half_away(value: float) -> int:
 
 def single(value: float) -> float:
     """The nearest float32: what the oracle computes in single precision is rounded so after every operation."""
-    return float(unpack("<f", pack("<f", value))[0])
+    try:
+        return float(unpack("<f", pack("<f", value))[0])
+    except OverflowError:
+        return copysign(inf, value)
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from compiler.resources import bind
 MAX_MODEL_BYTES = 64 * 1024 * 1024
 MAX_TENSORS = 8192
 MAX_OPERATORS = 4096
-MAX_SUBGRAPHS = 64
+MAX_SUBGRAPHS = 8  # converters write one that initialises all variables
 MAX_OPERANDS = 64
 MAX_RANK = 6
 MAX_DIMENSION = 1 << 24

@@ -1,12 +1,12 @@
 """HARD_SWISH: x * relu6(x + 3) / 6 in the oracle's 16-bit steps, as a table of 256 outputs made here."""
 
 from compiler.errors import Code
-from compiler.fixed_point import quantize_multiplier, shift_right, single, table_of_int8
+from compiler.fixed_point import shift_right, single, table_of_int8
 from compiler.graph import DType, Node
 from compiler.layer import Layer
 from compiler.operators.family import Family
 from compiler.operators.lookup import lookup_layer
-from compiler.operators.rules import EXPORT_HINT, affine, require_arity, require_shape, require_type
+from compiler.operators.rules import EXPORT_HINT, affine, multiplier, require_arity, require_shape, require_type
 
 HEADROOM = 7  # bits that an input is shifted left by
 INT16_MAX = (1 << 15) - 1
@@ -18,9 +18,9 @@ def _saturated(value: int) -> int:
     return min(max(value, -INT16_MAX - 1), INT16_MAX)
 
 
-def _factor(real: float) -> tuple[int, int]:
-    """quantize_multiplier with the multiplier in 16 bits."""
-    value, shift = quantize_multiplier(real)
+def _factor(node: Node, real: float) -> tuple[int, int]:
+    """A multiplier in 16 bits, and its shift."""
+    value, shift = multiplier(node, real)
     return min((value + (1 << 15)) >> 16, INT16_MAX), shift
 
 
@@ -28,8 +28,8 @@ def _factors(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     """From an input with its headroom to the output's scale, and to the scale of relu6."""
     raised = single(affine(node, node.input(0)).scale / (1 << HEADROOM))
     return (
-        _factor(single(raised / affine(node, node.output).scale)),
-        _factor(single(raised / single(RELU_SCALE))),
+        _factor(node, single(raised / affine(node, node.output).scale)),
+        _factor(node, single(raised / single(RELU_SCALE))),
     )
 
 

@@ -4,15 +4,22 @@ from dataclasses import dataclass
 from math import isfinite
 
 from compiler.errors import Code
-from compiler.fixed_point import rescale, round_half_away, single, table_of_int8
+from compiler.fixed_point import rescale, single, table_of_int8
 from compiler.flatbuffer import Table
 from compiler.graph import DType, Node
 from compiler.layer import Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.lookup import lookup_layer
-from compiler.operators.rules import EXPORT_HINT, affine, multiplier, require_arity, require_shape, require_type
-
-SIX = 6.0
+from compiler.operators.rules import (
+    EXPORT_HINT,
+    Activation,
+    activation_range,
+    affine,
+    multiplier,
+    require_arity,
+    require_shape,
+    require_type,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,7 @@ def check_relu6(node: Node) -> None:
             f"{node.input(0).label} and {node.output.label} differ in scale or zero point",
             "Fuse the activation into the operator before it.",
         )
+    activation_range(node, Activation.RELU6.number, affine(node, node.output))
 
 
 def check_leaky_relu(node: Node) -> None:
@@ -83,9 +91,8 @@ def lower_relu(node: Node) -> Layer:
 
 def lower_relu6(node: Node) -> Layer:
     """The call of `tml_lookup`."""
-    target = affine(node, node.output)
-    highest = target.zero_point + round_half_away(single(SIX / target.scale))
-    return lookup_layer(node, table_of_int8(lambda stored: min(max(stored, target.zero_point), highest)))
+    lowest, highest = activation_range(node, Activation.RELU6.number, affine(node, node.output))
+    return lookup_layer(node, table_of_int8(lambda stored: min(max(stored, lowest), highest)))
 
 
 def lower_leaky_relu(node: Node) -> Layer:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 from struct import pack, unpack
 
 from compiler.errors import Code
@@ -11,6 +12,7 @@ from compiler.layer import Constant
 
 EXPORT_HINT = "Export the model again with the TensorFlow Lite converter."
 QUANTISE_HINT = "Convert with full-integer quantisation: int8 weights and activations, with a representative dataset."
+LARGEST_SHIFT = 30  # to the left, of an int32
 MAX_STRIDE = 1 << 16
 MAX_REACH = 1 << 20  # of a dilated window: positions stay far inside 32 bits
 
@@ -128,8 +130,8 @@ def output_multipliers(node: Node, reals: list[float]) -> tuple[Constant, Consta
 
 def multiplier(node: Node, real: float) -> tuple[int, int]:
     """quantize_multiplier within the range that kernels can shift by."""
-    value, shift = quantize_multiplier(real)
-    if shift > 30:
+    value, shift = quantize_multiplier(real) if isfinite(real) else (0, LARGEST_SHIFT + 1)
+    if shift > LARGEST_SHIFT:
         raise node.refusal(Code.BAD_MODEL, f"its scales combine to {real:g}, beyond 32-bit arithmetic", EXPORT_HINT)
     return value, shift
 
@@ -143,12 +145,17 @@ class Activation(Enum):
     RELU6 = (3, 0.0, 6.0)
 
     @property
+    def number(self) -> int:
+        """Value of `ActivationFunctionType` in the schema."""
+        return self.value[0]
+
+    @property
     def bounds(self) -> tuple[float | None, float | None]:
         """Lowest and highest real output."""
         return self.value[1], self.value[2]
 
 
-_ACTIVATIONS = {activation.value[0]: activation for activation in Activation}
+_ACTIVATIONS = {activation.number: activation for activation in Activation}
 
 
 def activation_range(node: Node, number: int, output: Affine) -> tuple[int, int]:

@@ -64,8 +64,8 @@ def check_assign(node: Node) -> None:
 
 def _state(node: Node) -> State:
     variable = options_of(node, Variable)
-    initial = variable.initial.cast("b").tolist() if variable.initial is not None else []
-    return State(f"variable_{variable.number}", "int8_t", variable.size, tuple(initial), variable.fill)
+    initial = variable.initial.cast("b") if variable.initial is not None else ()
+    return State(f"variable_{variable.number}", "int8_t", variable.size, initial, variable.fill)
 
 
 def _copy(node: Node, kernel: str, inputs: tuple[Tensor, ...], output: Tensor | None) -> Layer:
