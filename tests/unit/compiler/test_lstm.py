@@ -14,7 +14,7 @@ from compiler.operators.lstm import sigmoid_table
 from host_model import FLAGS, HostModels, oracle
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
-CASES = 24
+CASES = 16
 INFERENCES = 4
 TANH = 4
 HIDDEN, CELL = 18, 19

@@ -10,6 +10,7 @@ from compiler.operators import FAMILIES
 from compiler.parse import parse
 from compiler.plan import Plan
 from host_model import FLAGS, IMAGE, VARIANTS
+from random_chains import LAYERS, random_chain
 from random_operators import RANDOM, RandomGraph
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
@@ -98,5 +99,17 @@ def test_operators_that_combine_or_move_tensors_read_and_write_only_their_tensor
         (tmp_path / name).write_text(text)
     flags = (*FLAGS, *SANITIZED, *VARIANTS[variant])
     subprocess.run(["gcc", *flags, "model.c", "main.c", "-o", "program"], cwd=tmp_path, check=True)
+    ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+@pytest.mark.usefixtures("host_models")
+def test_activations_recurrence_and_state_read_and_write_only_their_tensors(variant: str, tmp_path: Path) -> None:
+    for name, text in poisoned_program(random_chain(2, tuple(LAYERS))[0]).items():
+        (tmp_path / name).write_text(text)
+    kernels = [str(file) for file in (IMAGE / "kernels").glob("*.c")]
+    flags = (*FLAGS, *SANITIZED, *VARIANTS[variant])
+    subprocess.run(["gcc", *flags, "model.c", "main.c", *kernels, "-o", "program"], cwd=tmp_path, check=True)
     ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]

@@ -8,7 +8,7 @@ from host_model import HostModels, oracle
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SAME, VALID = 0, 1
-CASES = 48
+CASES = 32
 
 
 def transposed(seed: int) -> tuple[bytes, list[int]]:
