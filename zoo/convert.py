@@ -1,4 +1,4 @@
-"""Converts a trained Keras model into the int8 .tflite form that every builder accepts."""
+"""Converts a trained Keras model into .tflite files: the int8 form that every builder accepts, and those beside it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,11 @@ from numpy.typing import NDArray
 def to_int8(model: Any, representative: NDArray[np.float32]) -> bytes:
     """Quantise `model` fully to int8 (weights, activations, input and output) and return the .tflite bytes.
 
-    `representative` holds samples as the model will see them, shape [n, ...]; they fix the activation ranges.
-    The model is wrapped with a batch of one first: with a free batch dimension the converter emits SHAPE, STRIDED_SLICE
-    and PACK, which microcontroller runtimes would have to carry for nothing. Dense layers get one scale per tensor:
-    scales per channel there came late to the microcontroller runtimes and gain nothing on models of this size.
+    `representative` holds samples as the model will see them, shape [n, ...]; they fix the activation ranges. Dense
+    layers get one scale per tensor: scales per channel there came late to the microcontroller runtimes and gain nothing
+    on models of this size.
     """
-    import tensorflow as tf  # seconds and 600 MB: only in a process that trains
-
-    fixed_batch = tf.keras.Input(batch_shape=(1, *representative.shape[1:]))
-    converter = tf.lite.TFLiteConverter.from_keras_model(tf.keras.Model(fixed_batch, model(fixed_batch)))
+    tf, converter = _converter(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
@@ -33,3 +29,36 @@ def to_int8(model: Any, representative: NDArray[np.float32]) -> bytes:
 
     converter.representative_dataset = samples
     return bytes(converter.convert())
+
+
+def to_float32(model: Any) -> bytes:
+    """The model as it is."""
+    return bytes(_converter(model)[1].convert())
+
+
+def to_float16(model: Any) -> bytes:
+    """Weights in float16, computed in float32: half the size."""
+    tf, converter = _converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return bytes(converter.convert())
+
+
+def to_dynamic_range(model: Any) -> bytes:
+    """Weights in int8, activations in float32 and quantised as they come: a quarter of the size."""
+    tf, converter = _converter(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())
+
+
+def _converter(model: Any) -> tuple[Any, Any]:
+    """TensorFlow, and a converter of `model` with a batch of one.
+
+    With a free batch dimension the converter emits SHAPE, STRIDED_SLICE and PACK, which microcontroller runtimes would
+    have to carry for nothing.
+    """
+    import tensorflow as tf  # seconds and 600 MB: only in a process that trains
+
+    fixed_batch = tf.keras.Input(batch_shape=(1, *model.input_shape[1:]))
+    wrapped = tf.keras.Model(fixed_batch, model(fixed_batch))
+    return tf, tf.lite.TFLiteConverter.from_keras_model(wrapped)

@@ -1,0 +1,70 @@
+"""What can be wrong with a training: the recipe, the data, or how the worker ended.
+
+TrainingError              code                  raised by
+├─ RecipeError             recipe_invalid        recipe, network: `field` names the place in the recipe
+├─ DataError               data_unsuitable       data, kinds: the data does not fit the recipe or the parent
+├─ DivergedError           training_diverged     loop: a loss is not a number any more
+├─ LimitError              training_limit        supervisor: the worker met a limit of time, memory or size
+├─ WorkerError             worker_failed         supervisor: the worker ended without a result
+└─ CancelledTraining       training_cancelled    supervisor: asked to stop
+
+Nothing here knows HTTP: the server maps a code to a status.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class TrainingError(Exception):
+    """Base: a slug for machines, a message and a remedy for people, and the field at fault where there is one."""
+
+    code: ClassVar[str]
+    default_remedy: ClassVar[str]
+
+    def __init__(self, message: str, *, field: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+        self.remedy = remedy or self.default_remedy
+
+
+class RecipeError(TrainingError):
+    """The recipe is not one, or its layers do not fit each other."""
+
+    code = "recipe_invalid"
+    default_remedy = "Compare it with zoo/training/recipe.schema.json or with a recipe that ships (GET /v1/recipes)."
+
+
+class DataError(TrainingError):
+    """The data does not fit what is to be done with it."""
+
+    code = "data_unsuitable"
+    default_remedy = "Take another data set, or change the recipe's task and input."
+
+
+class DivergedError(TrainingError):
+    """A loss is not a number any more."""
+
+    code = "training_diverged"
+    default_remedy = "Take a smaller optimiser.rate, or standardise the features."
+
+
+class LimitError(TrainingError):
+    """The worker met one of its limits."""
+
+    code = "training_limit"
+    default_remedy = "Take fewer epochs, a smaller network or less data."
+
+
+class WorkerError(TrainingError):
+    """The worker ended without a result."""
+
+    code = "worker_failed"
+    default_remedy = "The end of the worker's own output is in the message; the same job may be started again."
+
+
+class CancelledTraining(TrainingError):
+    """Someone asked the training to stop."""
+
+    code = "training_cancelled"
+    default_remedy = "Start a new job."
