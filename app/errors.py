@@ -19,6 +19,7 @@ from builders.errors import BuilderError
 from lwm2m.errors import Lwm2mError, NotRegistered
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
+from zoo.training.errors import RecipeError
 
 
 class AppError(Exception):
@@ -126,7 +127,10 @@ _BY_CODE: dict[str, type[AppError]] = {
 }
 
 
-def translate(error: ModelError | DatasetError | BuilderError) -> AppError:
+def translate(error: ModelError | DatasetError | RecipeError | BuilderError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
     kind = _BY_CODE.get(error.code, Invalid)
-    return kind(error.code, str(error), error.remedy, getattr(error, "field", None))
+    field = getattr(error, "field", None)
+    if isinstance(error, RecipeError):
+        field = f"body.recipe.{field}" if field else "body.recipe"
+    return kind(error.code, str(error), error.remedy, field)

@@ -6,6 +6,7 @@ import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
 from app.services.build_job import BuildJob
+from app.services.training_job import TrainingJob
 from app.services.update_job import UpdateJob
 from app.settings import Settings
 
@@ -19,6 +20,7 @@ class _Work:
     """Who carries out the workflows: DBOS finds them by function, so the objects behind are looked up here."""
 
     build: BuildJob
+    training: TrainingJob
     update: UpdateJob
 
 
@@ -30,13 +32,21 @@ def _build(build_id: str) -> None:
             DBOS.run_step({"name": "finish"}, _Work.build.finish, build_id, compiled)
 
 
+@DBOS.workflow(name="training")
+def _training(job_id: str) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=job_id):
+        if DBOS.run_step({"name": "begin"}, _Work.training.begin, job_id):
+            ran = DBOS.run_step({"name": "run"}, _Work.training.run, job_id)
+            DBOS.run_step({"name": "finish"}, _Work.training.finish, job_id, ran)
+
+
 @DBOS.workflow(name="update")
 def _update(update_id: str) -> None:
     with structlog.contextvars.bound_contextvars(job_id=update_id):
         DBOS.run_step({"name": "drive"}, _Work.update.drive, update_id)
 
 
-_WORKFLOWS: dict[str, Callable[[str], None]] = {"build": _build, "update": _update}
+_WORKFLOWS: dict[str, Callable[[str], None]] = {"build": _build, "training": _training, "update": _update}
 
 
 class DbosEngine:
@@ -58,11 +68,12 @@ class DbosEngine:
             )
         )
 
-    def launch(self, build: BuildJob, update: UpdateJob) -> None:
+    def launch(self, build: BuildJob, training: TrainingJob, update: UpdateJob) -> None:
         """Begin to work, first on what a process before this one left unfinished."""
-        _Work.build, _Work.update = build, update
+        _Work.build, _Work.training, _Work.update = build, training, update
         DBOS.launch()
         DBOS.register_queue("build", worker_concurrency=self._settings.build_workers, polling_interval_sec=0.1)
+        DBOS.register_queue("training", worker_concurrency=self._settings.training_workers, polling_interval_sec=0.1)
         DBOS.register_queue(
             "update",
             worker_concurrency=self._settings.update_workers,

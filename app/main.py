@@ -28,6 +28,7 @@ from app.api import (
     resources,
     samples,
     snapshots,
+    training,
     updates,
 )
 from app.api.idempotency import KeyedRoute
@@ -54,6 +55,8 @@ from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
+from app.services.training import TrainingService
+from app.services.training_job import TrainingJob
 from app.services.update_job import UpdateJob
 from app.services.updates import UpdateService
 from app.settings import Settings
@@ -90,6 +93,7 @@ _MODULES = (
     resources,
     samples,
     snapshots,
+    training,
     updates,
 )
 
@@ -164,6 +168,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
+    training_service = TrainingService(database, model_service, jobs)
     update_service = UpdateService(database, build_service, device_service, jobs)
 
     def lwm2m_address(scheme: str) -> str | None:
@@ -186,6 +191,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         dataset_files=dataset_files,
         builders=builder_service,
         builds=build_service,
+        training=training_service,
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
@@ -213,6 +219,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
     async with server, bridge, keeper, retention:
         build_job = BuildJob(database, blobs, logs, runner, key, settings)
+        training_job = TrainingJob(database, blobs, model_service, settings, dataset_files.path)
         update_job = UpdateJob(
             database,
             blobs,
@@ -222,15 +229,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings,
             package_base=package_base,
         )
-        await run_in_threadpool(jobs.launch, build_job, update_job)
-        await run_in_threadpool(build_service.resume)
-        await run_in_threadpool(update_service.resume)
+        await run_in_threadpool(jobs.launch, build_job, training_job, update_job)
+        for carry_on in (build_service.resume, training_service.resume, update_service.resume, training_job.reap):
+            await run_in_threadpool(carry_on)
         await run_in_threadpool(build_service.reap, runner)
         _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
             yield
         finally:
             services.stopping.set()
+            training_job.stop()
             update_job.stop()
             await run_in_threadpool(jobs.close, settings.shutdown_seconds)
     database.close()

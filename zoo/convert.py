@@ -59,6 +59,7 @@ def _converter(model: Any) -> tuple[Any, Any]:
     """
     import tensorflow as tf  # seconds and 600 MB: only in a process that trains
 
-    fixed_batch = tf.keras.Input(batch_shape=(1, *model.input_shape[1:]))
-    wrapped = tf.keras.Model(fixed_batch, model(fixed_batch))
+    # Named, or Keras counts: the same model would give other bytes the second time.
+    fixed_batch = tf.keras.Input(batch_shape=(1, *model.input_shape[1:]), name="input")
+    wrapped = tf.keras.Model(fixed_batch, model(fixed_batch), name="model")
     return tf, tf.lite.TFLiteConverter.from_keras_model(wrapped)

@@ -17,15 +17,14 @@ handlers = Handlers()
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
+SUBJECT = "^(build|update|device|model|builder|dataset|training-job)/.+$"
 
 
 @handlers("streamEvents")
 async def stream_events(
     services: ServicesDep,
     request: Request,
-    subject: Annotated[
-        str | None, Query(max_length=300, pattern="^(build|update|device|model|builder|dataset)/.+$")
-    ] = None,
+    subject: Annotated[str | None, Query(max_length=300, pattern=SUBJECT)] = None,
     until: Annotated[Literal["now"] | None, Query()] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", pattern="^[0-9]{1,18}$")] = None,
 ) -> StreamingResponse:

@@ -1,8 +1,9 @@
 """The zoo: models, their versions, inspection and prediction."""
 
 import hashlib
+from typing import Annotated, Literal
 
-from fastapi import Header, Response
+from fastapi import Header, Path, Response
 
 from app.api.content import content
 from app.api.dependencies import (
@@ -20,10 +21,14 @@ from app.api.dependencies import (
 from app.contract.binding import Handlers
 from app.contract.models import (
     Model,
+    ModelEvaluation,
     ModelPage,
     ModelVersion,
     ModelVersionPage,
 )
+
+ModelFormatName = Literal["keras", "float32", "float16", "dynamic_range"]
+EvaluationPicture = Literal["confusion", "calibration", "errors", "drift"]
 
 handlers = Handlers()
 
@@ -109,6 +114,49 @@ def get_model_content(
         if_match=if_match,
         if_range=if_range,
     )
+
+
+@handlers("getModelFormat")
+def get_model_format(
+    services: ServicesDep,
+    model_name: ModelName,
+    version: Version,
+    format_: Annotated[ModelFormatName, Path(alias="format")],
+    range_: RangeHeader = None,
+    if_none_match: IfNoneMatch = None,
+    if_match: IfMatch = None,
+    if_range: str | None = Header(default=None, include_in_schema=False),
+) -> Response:
+    """Another form of the version."""
+    with services.database.read() as session:
+        sha256 = services.models.format(session, model_name, version, format_)
+    ending = "keras" if format_ == "keras" else f"{format_}.tflite"
+    return content(
+        services.blobs.path(sha256),
+        sha256,
+        filename=f"{model_name}-{version}.{ending}",
+        range_=range_,
+        if_none_match=if_none_match,
+        if_match=if_match,
+        if_range=if_range,
+    )
+
+
+@handlers("getModelEvaluation")
+def get_model_evaluation(services: ServicesDep, model_name: ModelName, version: Version) -> ModelEvaluation:
+    """What it gets right and wrong."""
+    with services.database.read() as session:
+        return services.models.as_evaluation(session, model_name, version)
+
+
+@handlers("getModelEvaluationPicture")
+def get_model_evaluation_picture(
+    services: ServicesDep, model_name: ModelName, version: Version, picture: EvaluationPicture
+) -> Response:
+    """A picture of it."""
+    with services.database.read() as session:
+        drawn = services.models.picture(session, model_name, version, picture)
+    return Response(drawn, media_type="image/svg+xml")
 
 
 @handlers("activateModelVersion")

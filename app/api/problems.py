@@ -15,6 +15,7 @@ from app.storage.pages import BadCursor
 from builders.errors import BuilderError
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
+from zoo.training.errors import RecipeError
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -59,8 +60,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(ModelError)
     @app.exception_handler(DatasetError)
+    @app.exception_handler(RecipeError)
     @app.exception_handler(BuilderError)
-    async def capability_error(_request: Request, error: ModelError | DatasetError | BuilderError) -> JSONResponse:
+    async def capability_error(
+        _request: Request, error: ModelError | DatasetError | RecipeError | BuilderError
+    ) -> JSONResponse:
         return of_error(translate(error))
 
     @app.exception_handler(BadCursor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel
 
 
 class Error(BaseModel):
@@ -141,21 +141,140 @@ class ModelReport(BaseModel):
     is_int8: bool
 
 
-class ModelVersion(BaseModel):
+class ModelFormat(BaseModel):
+    format: Literal["keras", "float32", "float16", "dynamic_range"]
+    sha256: str
+    size: Annotated[int, Field(description="Bytes")]
+
+
+class ParentVersion(BaseModel):
     model: str
     version: int
     sha256: str
-    size: Annotated[int, Field(description="Bytes")]
-    active: bool
-    golden_vectors: Annotated[int, Field(description="How many the oracle computed")]
-    report: ModelReport
-    card: dict[str, Any] | None
-    created_at: AwareDatetime
 
 
-class ModelVersionPage(BaseModel):
-    items: list[ModelVersion]
+class EvaluationMetric(BaseModel):
+    name: Annotated[str, Field(examples=["accuracy"])]
+    better: Literal["higher", "lower"]
+    float32: Annotated[float | None, Field(description="Null when there is no float form")]
+    int8: float
+
+
+class ModelEvaluation(BaseModel):
+    model: str
+    version: int
+    snapshot_sha256: Annotated[str | None, Field(description="Null for a model that ships with its evaluation")]
+    task: Literal["classification", "regression", "anomaly-detection"]
+    samples: int
+    split: Literal["test", "validation"]
+    metric: EvaluationMetric
+    float32: Annotated[dict[str, Any] | None, Field(description="The figures of the float form")]
+    int8: Annotated[dict[str, Any], Field(description="The figures of the int8 form")]
+    drift: Annotated[dict[str, Any] | None, Field(description="int8 against float")]
+    pictures: list[Literal["confusion", "calibration", "errors", "drift"]]
+
+
+class Recipe(BaseModel):
+    name: str
+    recipe: Annotated[dict[str, Any], Field(description="By the JSON Schema zoo/training/recipe.schema.json")]
+
+
+class RecipeName(RootModel[str]):
+    root: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class RecipePage(BaseModel):
+    items: list[Recipe]
     next_cursor: str | None
+
+
+class TrainingJobRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
+    model: Annotated[
+        str,
+        Field(
+            description="The model that gets the new version; a new name makes a new model",
+            examples=["my-digits"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
+    snapshot: Annotated[
+        str | None,
+        Field(
+            description="A data set's snapshot; without it the one that the parent was trained on",
+            pattern="^[0-9a-f]{64}$",
+        ),
+    ] = None
+    recipe: Annotated[
+        RecipeName | dict[str, Any] | None,
+        Field(description="A recipe, or the name of one that ships", examples=["digits-cnn"]),
+    ] = None
+    parent_model: Annotated[
+        str | None, Field(description="Without it `model`", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    ] = None
+    parent_version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    epochs: Annotated[int | None, Field(description="In place of the recipe's", ge=1, le=1000)] = None
+    seed: Annotated[int | None, Field(description="In place of the recipe's", ge=0, le=2147483647)] = None
+    activate: Annotated[bool, Field(description="Make the new version the active one")] = False
+
+
+class TrainingComparison(BaseModel):
+    form: Literal["float32", "float16", "dynamic_range", "int8"]
+    size: Annotated[int, Field(description="Bytes")]
+    metric: str
+    value: float
+    instructions: Annotated[
+        int, Field(description="Of one inference on a Cortex-M4, estimated from its multiply-accumulates")
+    ]
+
+
+class TrainingFailure(BaseModel):
+    slug: str
+    detail: str
+    remedy: str
+    field: Annotated[str | None, Field(description="Where in the recipe, as `layers[2]`")]
+
+
+class TrainingJob(BaseModel):
+    id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
+    model: str
+    version: Annotated[int | None, Field(description="The version that came out")]
+    parent: ParentVersion | None
+    snapshot_sha256: str
+    dataset: str | None
+    recipe: dict[str, Any] | None
+    seed: int | None
+    epochs_done: int
+    epochs_total: Annotated[int, Field(description="0 for a kind that does not learn")]
+    metric: EvaluationMetric | None
+    comparison: Annotated[list[TrainingComparison], Field(description="Of a quantisation")]
+    error: TrainingFailure | None
+    attempts: Annotated[int, Field(description="How often a worker was started")]
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+    seconds: Annotated[float | None, Field(description="From start to end")]
+
+
+class TrainingJobPage(BaseModel):
+    items: list[TrainingJob]
+    next_cursor: str | None
+
+
+class TrainingMetrics(BaseModel):
+    job_id: str
+    state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
+    epochs: Annotated[
+        list[dict[str, float]],
+        Field(
+            description="Each has `epoch` (from 1), `loss`, `validation_loss`, and the same of `accuracy` or `mean_absolute_error`"
+        ),
+    ]
 
 
 class PredictionRequest(BaseModel):
@@ -695,4 +814,35 @@ class Event(BaseModel):
 
 class EventPage(BaseModel):
     items: list[Event]
+    next_cursor: str | None
+
+
+class Lineage(BaseModel):
+    job_id: str
+    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
+    snapshot_sha256: Annotated[str, Field(description="The data")]
+    dataset: str | None
+    recipe: Annotated[dict[str, Any] | None, Field(description="What it was trained with and can be trained on with")]
+    seed: int | None
+    parent: ParentVersion | None
+    code: Annotated[dict[str, str], Field(description="The hash of the training code and the version of TensorFlow")]
+
+
+class ModelVersion(BaseModel):
+    model: str
+    version: int
+    sha256: str
+    size: Annotated[int, Field(description="Bytes")]
+    active: bool
+    golden_vectors: Annotated[int, Field(description="How many the oracle computed")]
+    report: ModelReport
+    card: dict[str, Any] | None
+    formats: Annotated[list[ModelFormat], Field(description="Other forms of the same model")]
+    metric: Annotated[EvaluationMetric | None, Field(description="The one figure of its evaluation")]
+    lineage: Annotated[Lineage | None, Field(description="What it was made from; null for an upload")]
+    created_at: AwareDatetime
+
+
+class ModelVersionPage(BaseModel):
+    items: list[ModelVersion]
     next_cursor: str | None

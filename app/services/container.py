@@ -16,6 +16,7 @@ from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
+from app.services.training import TrainingService
 from app.services.updates import UpdateService
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
@@ -36,6 +37,7 @@ class Services:
     dataset_files: DatasetFiles
     builders: BuilderService
     builds: BuildService
+    training: TrainingService
     devices: DeviceService
     credentials: CredentialService
     resources: ResourceService

@@ -19,6 +19,7 @@ from app.storage.tables import ModelRow, ModelVersionRow
 from zoo.cards import catalog
 from zoo.inspect import ModelReport, inspect, require_int8
 from zoo.oracle import probe
+from zoo.training.pictures import pictures_of
 
 _log = structlog.get_logger(__name__)
 
@@ -30,6 +31,19 @@ class ExaminedModel:
     data: bytes
     report: ModelReport
     golden: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is known of a version beside its bytes: `formats` are other forms of it, by name with sha256 and size."""
+
+    card: dict[str, Any] | None = None
+    formats: dict[str, Any] | None = None
+    lineage: dict[str, Any] | None = None
+    evaluation: dict[str, Any] | None = None
+
+
+UPLOADED = Provenance()
 
 
 class ModelService:
@@ -60,12 +74,20 @@ class ModelService:
         return rows.version_by_sha256(session, name, sha256)
 
     def store(
-        self, transaction: Transaction, name: str, examined: ExaminedModel, card: dict[str, Any] | None = None
+        self, transaction: Transaction, name: str, examined: ExaminedModel, provenance: Provenance = UPLOADED
     ) -> tuple[ModelVersionRow, bool]:
-        """The next version of a model, and whether it is new; the first version becomes active."""
+        """The next version of a model, and whether it is new; the first version becomes active.
+
+        A version of the same bytes is answered, with what it did not know of itself yet.
+        """
         session = transaction.session
         same = rows.version_by_sha256(session, name, examined.report.sha256)
         if same is not None:
+            same.card = same.card or provenance.card
+            same.lineage = same.lineage or provenance.lineage
+            same.formats = {**(same.formats or {}), **(provenance.formats or {})} or None
+            same.evaluation = provenance.evaluation or same.evaluation
+            session.add(same)
             return same, False
         self._blobs.put(examined.data)
         number = rows.latest_version(session, name) + 1
@@ -79,7 +101,10 @@ class ModelService:
             size=len(examined.data),
             report=_report_json(examined.report),
             golden=examined.golden,
-            card=card,
+            card=provenance.card,
+            formats=provenance.formats,
+            lineage=provenance.lineage,
+            evaluation=provenance.evaluation,
         )
         session.add(row)
         events.append(session, "model.version_created", f"model/{name}", {"version": number, "sha256": row.sha256})
@@ -93,7 +118,10 @@ class ModelService:
                     continue
             examined = self.examine(entry.model)
             with self._database.write() as transaction:
-                self.store(transaction, entry.name, examined, entry.card.to_json())
+                shipped = Provenance(
+                    card=entry.card.to_json(), evaluation={"snapshot_sha256": None, **entry.evaluation}
+                )
+                self.store(transaction, entry.name, examined, shipped)
             _log.info("zoo model stored", model=entry.name)
 
     def model(self, session: Session, name: str) -> ModelRow:
@@ -130,6 +158,49 @@ class ModelService:
             events.append(transaction.session, "model.activated", f"model/{name}", {"version": number})
         return model
 
+    def format(self, session: Session, name: str, number: int, format_: str) -> str:
+        """The SHA-256 of another form of a version, or NotFound."""
+        row = self.version(session, name, number)
+        found = (row.formats or {}).get(format_)
+        if found is None:
+            there = ", ".join(row.formats or {}) or "none"
+            raise NotFound(
+                "format_not_found",
+                f"{name} version {number} has no form {format_}; it has {there}.",
+                "A training makes keras and float32; a job of kind quantise adds float16 and dynamic_range.",
+                "format",
+            )
+        return str(found["sha256"])
+
+    def evaluation(self, session: Session, name: str, number: int) -> dict[str, Any]:
+        """The evaluation of a version, or NotFound."""
+        row = self.version(session, name, number)
+        if row.evaluation is None:
+            raise NotFound(
+                "evaluation_not_found",
+                f"{name} version {number} was not evaluated.",
+                "POST /v1/training-jobs with the kind evaluate, the model and a data set's snapshot.",
+                "version",
+            )
+        return {"model": name, "version": number, "float32": None, **row.evaluation}
+
+    def as_evaluation(self, session: Session, name: str, number: int) -> api.ModelEvaluation:
+        """The same as the API shows it."""
+        found = self.evaluation(session, name, number)
+        return api.ModelEvaluation.model_validate({**found, "pictures": list(pictures_of(found))})
+
+    def picture(self, session: Session, name: str, number: int, picture: str) -> str:
+        """A picture of the evaluation as SVG, or NotFound."""
+        drawn = pictures_of(self.evaluation(session, name, number))
+        if picture not in drawn:
+            raise NotFound(
+                "picture_not_found",
+                f"The evaluation of {name} version {number} has no picture {picture}; it has {', '.join(drawn)}.",
+                f"GET /v1/models/{name}/versions/{number}/evaluation names them.",
+                "picture",
+            )
+        return drawn[picture]()
+
     def listing(self, session: Session, cursor: str | None, limit: int) -> Page[ModelRow]:
         """A page of models."""
         return rows.listing(session, cursor, limit)
@@ -164,6 +235,11 @@ class ModelService:
             golden_vectors=len(row.golden["vectors"]),
             report=api.ModelReport.model_validate(row.report),
             card=row.card,
+            formats=[
+                api.ModelFormat.model_validate({"format": name, **item}) for name, item in (row.formats or {}).items()
+            ],
+            metric=api.EvaluationMetric.model_validate(row.evaluation["metric"]) if row.evaluation else None,
+            lineage=api.Lineage.model_validate(row.lineage) if row.lineage else None,
             created_at=row.created_at,
         )
 

@@ -66,7 +66,7 @@ class ModelRow(SQLModel, table=True):
 
 
 class ModelVersionRow(SQLModel, table=True):
-    """One uploaded .tflite."""
+    """One .tflite, uploaded or made by a training job: then with its lineage, evaluation and other forms."""
 
     __tablename__ = "model_version"
     __table_args__ = (Index("ix_model_version_sha256", "model", "sha256", unique=True),)
@@ -77,7 +77,47 @@ class ModelVersionRow(SQLModel, table=True):
     report: dict[str, Any] = _json()
     golden: dict[str, Any] = _json()
     card: dict[str, Any] | None = _json(nullable=True)
+    formats: dict[str, Any] | None = _json(nullable=True)
+    lineage: dict[str, Any] | None = _json(nullable=True)
+    evaluation: dict[str, Any] | None = _json(nullable=True)
     created_at: datetime = _moment()
+
+
+class TrainingJobRow(SQLModel, table=True):
+    """A training job. `version` is what it made; `fruitless` counts workers in a row that died without an epoch."""
+
+    __tablename__ = "training_job"
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    state: str = Field(default="queued", max_length=12, index=True)
+    kind: str = Field(max_length=20)
+    model: str = Field(max_length=63, index=True)
+    version: int | None = None
+    parent: dict[str, Any] | None = _json(nullable=True)
+    snapshot_sha256: str = Field(max_length=64)
+    dataset: str | None = Field(default=None, max_length=63)
+    recipe: dict[str, Any] | None = _json(nullable=True)
+    seed: int | None = None
+    activate: bool = False
+    epochs_done: int = 0
+    epochs_total: int = 0
+    result: dict[str, Any] | None = _json(nullable=True)
+    error: dict[str, Any] | None = _json(nullable=True)
+    attempts: int = 0
+    fruitless: int = 0
+    cancel_requested: bool = False
+    created_at: datetime = _moment()
+    started_at: datetime | None = _moment(nullable=True)
+    finished_at: datetime | None = _moment(nullable=True)
+
+
+class TrainingEpochRow(SQLModel, table=True):
+    """The figures of one epoch."""
+
+    __tablename__ = "training_epoch"
+    job_id: str = Field(primary_key=True, max_length=40)
+    epoch: int = Field(primary_key=True)
+    figures: dict[str, Any] = _json()
 
 
 class BuildRow(SQLModel, table=True):

@@ -76,12 +76,12 @@ class Scaling:
     @classmethod
     def of(cls, recipe: Recipe, data: TrainingData) -> Scaling:
         """As the recipe asks, over the training split alone."""
-        mean = deviation = target_mean = target_deviation = ()
-        if recipe.standardise:
-            mean, deviation = _moments(data.samples[data.train])
+        nothing: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+        of_samples = _moments(data.samples[data.train]) if recipe.standardise else nothing
+        of_target = nothing
         if recipe.standardise_target and data.targets is not None:
-            target_mean, target_deviation = _moments(data.targets[data.train].astype(np.float32))
-        return cls(mean, deviation, target_mean, target_deviation)
+            of_target = _moments(data.targets[data.train].astype(np.float32))
+        return cls(*of_samples, *of_target)
 
     @classmethod
     def parse(cls, document: dict[str, Any] | None) -> Scaling:
@@ -106,7 +106,8 @@ class Scaling:
         wide = outputs.astype(np.float64)
         if not self.target_mean:
             return wide
-        return wide * np.array(self.target_deviation) + np.array(self.target_mean)
+        unscaled: NDArray[np.float64] = wide * np.array(self.target_deviation) + np.array(self.target_mean)
+        return unscaled
 
 
 @dataclass(frozen=True)
@@ -215,4 +216,5 @@ def _scaled(values: Floats, mean: tuple[float, ...], deviation: tuple[float, ...
         return values
     if values.shape[-1] != len(mean):
         raise DataError(f"The samples have {values.shape[-1]} features; the model was made for {len(mean)}.")
-    return ((values - np.array(mean)) / np.array(deviation)).astype(np.float32)
+    scaled: Floats = ((values - np.array(mean)) / np.array(deviation)).astype(np.float32)
+    return scaled

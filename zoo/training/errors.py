@@ -6,6 +6,8 @@ TrainingError              code                  raised by
 ├─ DivergedError           training_diverged     loop: a loss is not a number any more
 ├─ LimitError              training_limit        supervisor: the worker met a limit of time, memory or size
 ├─ WorkerError             worker_failed         supervisor: the worker ended without a result
+│  └─ WorkerKilled         worker_killed         supervisor: someone killed it; another one can go on
+├─ ReportedError           training_failed       supervisor: what the worker wrote down, with the slug it met
 └─ CancelledTraining       training_cancelled    supervisor: asked to stop
 
 Nothing here knows HTTP: the server maps a code to a status.
@@ -61,6 +63,12 @@ class WorkerError(TrainingError):
 
     code = "worker_failed"
     default_remedy = "The end of the worker's own output is in the message; the same job may be started again."
+
+
+class WorkerKilled(WorkerError):
+    """The worker was killed: by a person, or by a machine without memory. Another one can go on."""
+
+    code = "worker_killed"
 
 
 class CancelledTraining(TrainingError):

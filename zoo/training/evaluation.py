@@ -24,7 +24,7 @@ CALIBRATION_BINS = 10
 HISTOGRAM_BINS = 20
 
 
-def evaluate(  # noqa: PLR0913 - the parts of a version, each needed
+def evaluate(
     task: str,
     data: TrainingData,
     scaling: Scaling,
@@ -91,7 +91,8 @@ def judge(
     if task == CLASSIFICATION:
         if outputs.shape[1] != len(data.labels):
             raise DataError(
-                f"The model has {outputs.shape[1]} outputs and the data set {len(data.labels)} labels.", field="snapshot"
+                f"The model has {outputs.shape[1]} outputs and the data set {len(data.labels)} labels.",
+                field="snapshot",
             )
         return classification(probabilities(outputs, from_logits=from_logits), data.classes[held_out], data.labels)
     if task == REGRESSION:

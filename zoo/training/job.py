@@ -5,38 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 JsonObject = dict[str, Any]
 
 JOB, RESULT, ERROR, LOCK = "job.json", "result.json", "error.json", "lock"
-
-CENTRALISED, TRANSFER, INCREMENTAL = "centralised", "transfer", "incremental"
-QUANTISE, EVALUATE = "quantise", "evaluate"
-
-
-@dataclass(frozen=True)
-class KindNeeds:
-    """What a kind of job has to be given, and whether it makes a model."""
-
-    recipe: bool
-    parent: bool
-    """A version to start from."""
-    float_source: bool
-    """The parent must have its Keras form: it was trained here."""
-    epochs: bool
-    """It learns, so it can be told for how long."""
-
-
-KINDS: dict[str, KindNeeds] = {
-    CENTRALISED: KindNeeds(recipe=True, parent=False, float_source=False, epochs=True),
-    TRANSFER: KindNeeds(recipe=True, parent=True, float_source=True, epochs=True),
-    INCREMENTAL: KindNeeds(recipe=False, parent=True, float_source=True, epochs=True),
-    QUANTISE: KindNeeds(recipe=False, parent=True, float_source=True, epochs=False),
-    EVALUATE: KindNeeds(recipe=False, parent=True, float_source=False, epochs=False),
-}
-"""Every kind of job; `zoo.training.kinds.CARRIED_OUT_BY` has the function of each."""
 
 
 @dataclass(frozen=True)
@@ -109,3 +85,17 @@ class Outcome:
     def parse(cls, text: str) -> Outcome:
         """Read result.json."""
         return cls(**json.loads(text))
+
+
+@cache
+def code_version() -> dict[str, str]:
+    """What computes a training here: a hash over the sources that determine numbers, and the library's version."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in (*sorted(folder.glob("*.py")), folder.parent / "convert.py"):
+        digest.update(path.read_bytes())
+    try:
+        tensorflow = version("tensorflow")
+    except PackageNotFoundError:
+        tensorflow = "not installed"
+    return {"training": digest.hexdigest(), "tensorflow": tensorflow}

@@ -11,6 +11,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from zoo.training.errors import DataError
+from zoo.training.work import Work
+
 _DAY_ZERO = (1980, 1, 1, 0, 0, 0)
 
 
@@ -49,3 +52,20 @@ def load(path: Path) -> Any:
         named = Path(folder) / "model.keras"  # a blob has no ending, and Keras goes by it
         named.write_bytes(path.read_bytes())
         return tf.keras.models.load_model(named, compile=False, safe_mode=True)
+
+
+def parent_model(work: Work) -> Any:
+    """The parent's network with its weights. Raises DataError when it has no float form or takes other samples."""
+    path = work.origin.keras
+    if path is None:
+        raise DataError(
+            "The parent has no float form: it was uploaded as .tflite.",
+            remedy="Take a version that was trained here.",
+        )
+    model = load(Path(path))
+    if model.input_shape[1:] != work.data.sample_shape:
+        raise DataError(
+            f"The parent takes samples of {list(model.input_shape[1:])}; the data set has "
+            f"{list(work.data.sample_shape)}."
+        )
+    return model

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from zoo.training.checkpoint import State
 from zoo.training.data import Learned, augmented, order
 from zoo.training.errors import DivergedError
 from zoo.training.recipe import Recipe
-
-Report = Callable[[dict[str, float]], None]
+from zoo.training.work import Report
 
 CHECKPOINT_SECONDS = 1.0
 _VALIDATION_BATCH = 256
@@ -86,8 +84,11 @@ class _Run:
         """Train one epoch and look at the validation split."""
         samples = augmented(self._data.train_x, self._recipe, number)
         sequence = order(self._recipe, number, len(samples))
-        loss, metric = self._train(tf.constant(samples), self._targets, tf.constant(sequence))
-        validation_loss, validation_metric = self._validate(*self._validation)
+        try:
+            loss, metric = self._train(tf.constant(samples), self._targets, tf.constant(sequence))
+            validation_loss, validation_metric = self._validate(*self._validation)
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(str(error)) from error
         figures = {
             "epoch": number + 1,
             "loss": float(loss),

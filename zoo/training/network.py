@@ -37,11 +37,9 @@ def attach(layers: Sequence[Layer], found: Any, outputs: int, prefix: str = "") 
     for index, layer in enumerate(layers):
         try:
             parameters += _parameters(layer, found.shape[1:], outputs)
-            if parameters > MAX_PARAMETERS:
-                raise ValueError(f"the network has more than {MAX_PARAMETERS} parameters up to here")
+            _bounded(parameters, MAX_PARAMETERS, "parameters in the layers up to here")
             found = _keras_layer(layer, f"{prefix}{layer.type}_{index}", outputs)(found)
-            if math.prod(found.shape[1:]) > MAX_ACTIVATIONS:
-                raise ValueError(f"its output has more than {MAX_ACTIVATIONS} elements")
+            _bounded(math.prod(found.shape[1:]), MAX_ACTIVATIONS, "elements in its output")
         except (ValueError, IndexError) as error:
             said = " ".join(str(error).split())[:300]
             raise RecipeError(
@@ -75,10 +73,15 @@ def metric(recipe: Recipe) -> tuple[str, Any]:
     """The name of the second figure of an epoch, and a function of targets and outputs: one number a sample."""
     if recipe.task == CLASSIFICATION:
         return "accuracy", keras.metrics.sparse_categorical_accuracy
-    return "mean_absolute_error", keras.metrics.mean_absolute_error
+    return "mean_absolute_error", lambda wanted, outputs: tf.reduce_mean(tf.abs(wanted - outputs), axis=-1)
 
 
-def _keras_layer(layer: Layer, name: str, outputs: int) -> Any:  # noqa: C901 - a table of layers, one case each
+def _bounded(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise ValueError(f"{count} {what}; at most {most} are trained")
+
+
+def _keras_layer(layer: Layer, name: str, outputs: int) -> Any:
     given = layer.options
     common: dict[str, Any] = {"name": name}
     if layer.type in {"dense", "conv2d"} and given.get("l2"):
@@ -100,7 +103,7 @@ def _keras_layer(layer: Layer, name: str, outputs: int) -> Any:  # noqa: C901 - 
         case "flatten":
             return layers.Flatten(**common)
         case "batch_normalisation":
-            return layers.BatchNormalization(**common)
+            return layers.BatchNormalization(momentum=0.9, **common)  # so that short trainings settle too
         case "global_average_pooling2d":
             return layers.GlobalAveragePooling2D(**common)
         case "dropout":
@@ -131,7 +134,9 @@ def with_new_head(recipe: Recipe, base: Any, outputs: int) -> Any:
     """
     last = next((layer for layer in reversed(base.layers) if isinstance(layer, keras.layers.Dense)), None)
     if last is None:
-        raise RecipeError("The parent has no dense layer that a new head could take the place of.", field="parent_version")
+        raise RecipeError(
+            "The parent has no dense layer that a new head could take the place of.", field="parent_version"
+        )
     for layer in base.layers:
         layer.trainable = False
         # A head of the same types would otherwise have the same names.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from zoo.training.errors import CancelledTraining, LimitError, TrainingError, WorkerError
+from zoo.training.errors import CancelledTraining, LimitError, TrainingError, WorkerError, WorkerKilled
 from zoo.training.job import ERROR, JOB, RESULT, Job, Outcome
 
 POLL_SECONDS = 0.2
@@ -22,9 +22,12 @@ MAX_LINE_BYTES = 64 * 1024
 _STDERR_TAIL_BYTES = 4096
 _ROOT = Path(__file__).parents[2]
 
+Report = Callable[[list[dict[str, float]]], None]
+"""Hears the epochs that have ended since it was called last, one or several."""
+
 
 class ReportedError(TrainingError):
-    """What the worker wrote down: its error has the code of the one it met."""
+    """What the worker wrote down: `slug` is the code of the error that it met."""
 
     code = "training_failed"
     default_remedy = "Read the message."
@@ -38,13 +41,14 @@ def run(
     job: Job,
     folder: Path,
     *,
-    report: Callable[[dict[str, float]], None],
+    report: Report,
     cancelled: Callable[[], bool],
 ) -> Outcome:
     """Carry the job out in `folder`, where an earlier attempt may have left a checkpoint or the result.
 
-    `report` hears each epoch, also those that an earlier attempt reported. Raises CancelledTraining within POLL_SECONDS
-    of `cancelled`, ReportedError for what the worker refused, LimitError and WorkerError for how it ended otherwise.
+    `report` hears every epoch, also those that an earlier attempt reported. Raises CancelledTraining within
+    POLL_SECONDS of `cancelled`, ReportedError for what the worker refused, and LimitError, WorkerKilled or WorkerError
+    for how it ended otherwise.
     """
     folder.mkdir(parents=True, exist_ok=True)
     result = folder / RESULT
@@ -79,7 +83,7 @@ def run(
 def _follow(
     worker: subprocess.Popen[bytes],
     seconds: int,
-    report: Callable[[dict[str, float]], None],
+    report: Report,
     cancelled: Callable[[], bool],
 ) -> None:
     """Until the worker closes its output."""
@@ -101,8 +105,8 @@ def _follow(
             *lines, rest = (rest + piece).split(b"\n")
             if len(rest) > MAX_LINE_BYTES:
                 raise WorkerError("The worker wrote a line without an end.")
-            for line in lines:
-                report(json.loads(line))
+            if lines:
+                report([json.loads(line) for line in lines])
 
 
 def _environment() -> dict[str, str]:
@@ -130,5 +134,7 @@ def _explained(returncode: int, folder: Path, job: Job) -> TrainingError:
         said = " ".join(file.read().decode("utf-8", "replace").split())[-500:]
     if "MemoryError" in said or "bad_alloc" in said:
         return LimitError(f"The training needs more than {job.memory_bytes} bytes of memory.")
+    if returncode == -signal.SIGKILL:
+        return WorkerKilled("The worker was killed.")
     how = f"exit code {returncode}" if returncode >= 0 else signal.Signals(-returncode).name
     return WorkerError(f"The worker ended with {how}: {said or 'it said nothing'}")

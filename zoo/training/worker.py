@@ -25,7 +25,9 @@ from zoo.errors import ModelError
 from zoo.training.data import TrainingData
 from zoo.training.errors import DataError, TrainingError
 from zoo.training.job import ERROR, JOB, LOCK, RESULT, Job
+from zoo.training.kinds import KINDS, carry_out
 from zoo.training.recipe import parse_recipe
+from zoo.training.work import Work
 
 MAX_FILE_BYTES = 1 << 30
 LOCK_SECONDS = 10.0
@@ -63,18 +65,13 @@ def _carry_out(job: Job, folder: Path, progress: TextIO) -> str:
         progress.write(json.dumps(figures) + "\n")
         progress.flush()
 
-    import tensorflow as tf  # seconds; a refusal above does not wait for it
+    if KINDS[job.kind].tensorflow:
+        from zoo.training.loop import make_deterministic  # TensorFlow: seconds; a refusal above does not wait for it
 
-    from zoo.training.kinds import CARRIED_OUT_BY, Work
-    from zoo.training.loop import make_deterministic
-
-    make_deterministic()
+        make_deterministic()
     _limit_memory(job)
     work = Work(data=data, recipe=recipe, parent=job.parent, folder=folder, key=job.key(), report=report)
-    try:
-        return CARRIED_OUT_BY[job.kind](work).to_json()
-    except tf.errors.ResourceExhaustedError as error:
-        raise MemoryError from error
+    return carry_out(job.kind, work).to_json()
 
 
 def _told(error: TrainingError | DatasetError | ModelError) -> dict[str, str | None]:
@@ -109,11 +106,12 @@ def _take(lock: TextIO) -> None:
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
         except BlockingIOError:
             if time.monotonic() > deadline:
                 sys.exit("another worker is at work in this folder")
             time.sleep(0.05)
+        else:
+            return
 
 
 def _limit_files_and_time(job: Job) -> None:

@@ -1,0 +1,41 @@
+"""The kind `evaluate`: a version on the held-out samples of a data set; needs no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.inspect import inspect
+from zoo.training import evaluation
+from zoo.training.data import Scaling
+from zoo.training.errors import DataError
+from zoo.training.job import Outcome
+from zoo.training.recipe import ANOMALY, CLASSIFICATION, REGRESSION
+from zoo.training.work import Work
+
+
+def evaluate(work: Work) -> Outcome:
+    """The parent on the held-out samples of the data; makes no model."""
+    parent = work.origin
+    if parent.labels and list(work.data.labels) != parent.labels:
+        raise DataError(
+            f"The model knows the labels {', '.join(parent.labels)}; the data set has "
+            f"{', '.join(work.data.labels) or 'none'}."
+        )
+    int8 = Path(parent.int8).read_bytes()
+    float32 = Path(parent.float32).read_bytes() if parent.float32 else None
+    scaling = Scaling.parse(parent.scaling)
+    if work.recipe is not None or parent.recipe:
+        found = work.evaluated(work.asked, scaling, int8, float32)
+    else:
+        # An uploaded model: its task is what the data can tell, its last operator says whether it gives probabilities.
+        data = work.data
+        task = CLASSIFICATION if data.labels else ANOMALY if data.targets is None else REGRESSION
+        found = evaluation.evaluate(
+            task, data, scaling, int8=int8, float32=float32, from_logits=not _gives_probabilities(int8)
+        )
+    return Outcome({}, None, None, list(work.data.labels), found, [], [])
+
+
+def _gives_probabilities(model: bytes) -> bool:
+    computing = [item.name for item in inspect(model).operators if item.name not in {"QUANTIZE", "DEQUANTIZE"}]
+    return bool(computing) and computing[-1] in {"SOFTMAX", "LOGISTIC"}
