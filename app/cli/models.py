@@ -14,7 +14,16 @@ from app.cli.errors import Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, ModelReference, bounded, parse_reference
 from app.cli.output import as_json, facts, table
 from app.cli.session import session_of
-from app.contract.models import Model, ModelVersion, Prediction, PredictionRequest, Tensor
+from app.contract.models import (
+    EvaluationMetric,
+    Lineage,
+    Model,
+    ModelEvaluation,
+    ModelVersion,
+    Prediction,
+    PredictionRequest,
+    Tensor,
+)
 
 MAX_INPUT_BYTES = 64 * 1024 * 1024
 
@@ -129,14 +138,43 @@ def download(
     context: typer.Context,
     model: ModelReference,
     to: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")],
+    form: Annotated[
+        str | None, typer.Option("--form", help="keras, float32, float16 or dynamic_range of a trained version.")
+    ] = None,
 ) -> None:
     """Download the .tflite; without @VERSION the active one."""
     session = session_of(context)
     name, number = parse_reference(model)
     with session.client() as client:
         version = _version(client, name, number).body
-        content = at("models", name, "versions", version.version, "content")
-        files.fetch(client, session.output, content, version.sha256, to)
+        path, sha256 = at("models", name, "versions", version.version, "content"), version.sha256
+        if form is not None:
+            found = {item.format: item.sha256 for item in version.formats}
+            if form not in found:
+                raise Misused(f"{name}@{version.version} has no form {form}; it has {', '.join(found) or 'none'}.")
+            path, sha256 = at("models", name, "versions", version.version, "formats", form), found[form]
+        files.fetch(client, session.output, path, sha256, to)
+
+
+@commands.command()
+def evaluation(
+    context: typer.Context,
+    model: ModelReference,
+    picture: Annotated[
+        str | None, typer.Option(help="confusion, calibration, errors or drift, as SVG on standard output.")
+    ] = None,
+) -> None:
+    """Show what a version gets right and wrong on samples that it never saw."""
+    session = session_of(context)
+    name, number = parse_reference(model)
+    with session.client() as client:
+        if number is None:
+            number = client.get(at("models", name), Model).body.active_version
+        path = at("models", name, "versions", number, "evaluation")
+        if picture is not None:
+            session.output.line(client.text(at("models", name, "versions", number, "evaluation", picture)).text)
+            return
+        session.output.answer(client.get(path, ModelEvaluation), _evaluation_view)
 
 
 def _version(client: ApiClient, name: str, number: int | None) -> Answer[ModelVersion]:
@@ -182,12 +220,60 @@ def _version_view(body: ModelVersion) -> RenderableType:
             ("RAM, estimated", f"{report.ram_estimate_bytes:,} bytes"),
             ("operators", ", ".join(f"{item.count} {item.name}" for item in report.operators)),
             ("golden vectors", body.golden_vectors),
-            ("uploaded", body.created_at),
+            (body.metric.name.replace("_", " ") if body.metric else "metric", metric_told(body.metric)),
+            ("other forms", ", ".join(f"{item.format} ({item.size:,} bytes)" for item in body.formats) or None),
+            *_lineage(body.lineage),
+            ("stored", body.created_at),
         ]
     )
     tensors = [("input", tensor) for tensor in report.inputs] + [("output", tensor) for tensor in report.outputs]
     rows = [(kind, item.name, item.dtype, _shape(item), item.scale, item.zero_point) for kind, item in tensors]
     return Group(pairs, Text(""), table(("TENSOR", "NAME", "TYPE", "SHAPE", "SCALE", "ZERO POINT"), rows))
+
+
+def metric_told(metric: EvaluationMetric | None) -> str | None:
+    """The one figure of an evaluation."""
+    if metric is None:
+        return None
+    full = f"float {metric.float32:.4g}, " if metric.float32 is not None else ""
+    return f"{full}int8 {metric.int8:.4g} ({metric.better} is better)"
+
+
+def _lineage(lineage: Lineage | None) -> list[tuple[str, str | int | None]]:
+    if lineage is None:
+        return []
+    parent = lineage.parent
+    return [
+        ("made by", f"{lineage.job_id} ({lineage.kind})"),
+        ("from", f"{parent.model}@{parent.version}" if parent else None),
+        ("data set", lineage.dataset),
+        ("snapshot", lineage.snapshot_sha256),
+        ("seed", lineage.seed),
+        ("code", ", ".join(f"{name} {value[:12]}" for name, value in lineage.code.items())),
+    ]
+
+
+def _evaluation_view(body: ModelEvaluation) -> RenderableType:
+    figures = body.int8
+    pairs = facts(
+        [
+            ("model", f"{body.model}@{body.version}"),
+            ("task", body.task),
+            ("samples", f"{body.samples} of the {body.split} split"),
+            (body.metric.name.replace("_", " "), metric_told(body.metric)),
+            *((name.replace("_", " "), value) for name, value in figures.items() if isinstance(value, float)),
+            ("decisions changed by int8", (body.drift or {}).get("decisions_changed")),
+            ("largest change by int8", (body.drift or {}).get("largest_difference")),
+            ("pictures", ", ".join(body.pictures)),
+        ]
+    )
+    if "classes" not in figures:
+        return pairs
+    error = figures["calibration"]["expected_calibration_error"]
+    names = ("label", "precision", "recall", "f1", "samples")
+    rows = [[item[name] for name in names] for item in figures["classes"]]
+    classes = table([name.upper() for name in names], rows)
+    return Group(pairs, facts([("expected calibration error", error)]), Text(""), classes)
 
 
 def _shape(tensor: Tensor) -> str:

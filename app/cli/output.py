@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 
 import typer
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -127,13 +136,24 @@ class Output:
             yield show
 
     @contextmanager
+    def steps_bar(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        """A bar of steps with a text, on a terminal only: tell it how many are done. Without a total it spins."""
+        with self._progress(BarColumn(), MofNCompleteColumn()) as progress:
+            task = progress.add_task(clean(what), total=total or None)
+
+            def show(done: int, told: str) -> None:
+                progress.update(task, completed=done, description=clean(f"{what}: {told}"))
+
+            yield show
+
+    @contextmanager
     def spinner(self, what: str) -> Iterator[Callable[[str], None]]:
         """A spinner with a text that can be changed; on a terminal only."""
         with self._progress() as progress:
             task = progress.add_task(clean(what), total=None)
             yield lambda text: progress.update(task, description=clean(text))
 
-    def _progress(self, *columns: BarColumn | DownloadColumn) -> Progress:
+    def _progress(self, *columns: ProgressColumn) -> Progress:
         return Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),

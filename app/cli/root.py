@@ -18,6 +18,7 @@ from app.cli import (
     models,
     resources,
     serving,
+    train,
     updates,
 )
 from app.cli.client import checked_url
@@ -78,6 +79,7 @@ app.add_typer(models.commands, name="models")
 app.add_typer(datasets.commands, name="datasets")
 app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
+app.add_typer(train.commands, name="train")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)

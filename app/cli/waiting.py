@@ -7,7 +7,7 @@ from typing import TypeVar
 from app.cli.client import Answer, ApiClient, at
 from app.cli.errors import Failed, OffContract, Unreachable
 from app.cli.session import Session
-from app.contract.models import Build, Update
+from app.contract.models import Build, TrainingJob, TrainingMetrics, Update
 
 Found = TypeVar("Found")
 
@@ -16,6 +16,7 @@ PATIENCE_SECONDS = 15.0
 """A server that restarts carries its work on; so long an outage is waited out."""
 
 BUILD_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+TRAINING_ENDED = frozenset({"succeeded", "failed", "cancelled"})
 UPDATE_ENDED = frozenset({"succeeded", "failed", "rolled-back", "cancelled"})
 
 
@@ -112,4 +113,28 @@ def follow_update(
             show(answer.body)
             if answer.body.state in UPDATE_ENDED:
                 return answer
+        session.sleep(POLL_SECONDS)
+
+
+def follow_training(
+    session: Session, client: ApiClient, job_id: str, show: Callable[[dict[str, float]], None]
+) -> Answer[TrainingJob]:
+    """Wait until a training job has ended, showing every epoch once."""
+    shown = 0
+
+    def ask() -> Answer[TrainingJob]:
+        # The state comes first: figures that are read after the end are whole.
+        nonlocal shown
+        answer = client.get(at("training-jobs", job_id), TrainingJob)
+        metrics = client.get(at("training-jobs", job_id, "metrics"), TrainingMetrics, {"after": str(shown)})
+        for figures in metrics.body.epochs:
+            show(figures)
+            shown = int(figures["epoch"])
+        return answer
+
+    patience = Patience(session)
+    while True:
+        answer = patience(ask)
+        if answer is not None and answer.body.state in TRAINING_ENDED:
+            return answer
         session.sleep(POLL_SECONDS)

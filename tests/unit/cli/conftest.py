@@ -139,6 +139,9 @@ class Bodies:
             "golden_vectors": 8,
             "report": report,
             "card": None,
+            "formats": [],
+            "metric": None,
+            "lineage": None,
             "created_at": self.at,
             **more,
         }
@@ -175,6 +178,32 @@ class Bodies:
     def build_artifact(self, **more: Any) -> dict[str, Any]:
         image = {"sha256": SHA, "kind": "firmware", "format": "bin", "file": "firmware.bin", "slot": "firmware"}
         return {**image, "size": 35000, **more}
+
+    def training_job(self, state: str = "succeeded", **more: Any) -> dict[str, Any]:
+        done = state == "succeeded"
+        return {
+            "id": "trn_0123456789abcdef",
+            "state": state,
+            "kind": "centralised",
+            "model": "my-digits",
+            "version": 3 if done else None,
+            "parent": None,
+            "snapshot_sha256": SHA,
+            "dataset": "digits",
+            "recipe": {"recipe": 1},
+            "seed": 1,
+            "epochs_done": 2 if done else 0,
+            "epochs_total": 2,
+            "metric": {"name": "accuracy", "better": "higher", "float32": 0.9751, "int8": 0.9722} if done else None,
+            "comparison": [],
+            "error": None,
+            "attempts": 1,
+            "created_at": self.at,
+            "started_at": None,
+            "finished_at": None,
+            "seconds": 8.5 if done else None,
+            **more,
+        }
 
     def update(self, state: str = "succeeded", **more: Any) -> dict[str, Any]:
         return {
