@@ -133,8 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     await run_in_threadpool(settings.data_dir.mkdir, parents=True, exist_ok=True)
-    database = Database(settings.database_url)
-    await run_in_threadpool(database.migrate)
+    database = await run_in_threadpool(_database, settings)
     blobs, logs = BlobStore(settings.data_dir / "blobs"), LogStore(settings.data_dir / "logs")
     key = await run_in_threadpool(signing_key, settings.data_dir)
     runner, engine = await run_in_threadpool(make_runner, settings.data_dir)
@@ -242,6 +241,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             update_job.stop()
             await run_in_threadpool(jobs.close, settings.shutdown_seconds)
     database.close()
+
+
+def _database(settings: Settings) -> Database:
+    database = Database(settings.database_url)
+    database.migrate()
+    return database
 
 
 def _security(settings: Settings, database: Database) -> StoredSecurity:

@@ -54,14 +54,13 @@ def new(
         context,
         "centralised",
         model,
-        None,
         wait,
-        recipe,
+        recipe=recipe,
         snapshot=snapshot,
         epochs=epochs,
         seed=seed,
         activate=activate,
-    )  # fmt: skip - one call
+    )
 
 
 @commands.command("continue")
@@ -81,14 +80,14 @@ def continue_(
         context,
         "incremental",
         model,
-        parent,
         wait,
-        recipe,
+        recipe=recipe,
+        parent=parent,
         snapshot=snapshot,
         epochs=epochs,
         seed=seed,
         activate=activate,
-    )  # fmt: skip - one call
+    )
 
 
 @commands.command()
@@ -105,8 +104,17 @@ def transfer(
 ) -> None:
     """Give a frozen version a new head."""
     _start(
-        context, "transfer", model, parent, wait, recipe, snapshot=snapshot, epochs=epochs, seed=seed, activate=activate
-    )  # fmt: skip - one call
+        context,
+        "transfer",
+        model,
+        wait,
+        recipe=recipe,
+        parent=parent,
+        snapshot=snapshot,
+        epochs=epochs,
+        seed=seed,
+        activate=activate,
+    )
 
 
 @commands.command()
@@ -118,7 +126,7 @@ def quantise(
     wait: Wait = True,
 ) -> None:
     """Compare a version as float32, float16, dynamic range and int8."""
-    _start(context, "quantise", model, parent, wait, None, snapshot=snapshot)
+    _start(context, "quantise", model, wait, parent=parent, snapshot=snapshot)
 
 
 @commands.command()
@@ -129,7 +137,7 @@ def evaluate(
     wait: Wait = True,
 ) -> None:
     """Evaluate a version on the held-out samples of a data set."""
-    _start(context, "evaluate", parse_reference(model)[0], model, wait, None, snapshot=snapshot)
+    _start(context, "evaluate", parse_reference(model)[0], wait, parent=model, snapshot=snapshot)
 
 
 @commands.command("list")
@@ -225,9 +233,10 @@ def _start(
     context: typer.Context,
     kind: str,
     model: str,
-    parent: str | None,
     wait: bool,
-    recipe: str | None,
+    *,
+    recipe: str | None = None,
+    parent: str | None = None,
     **more: Any,
 ) -> None:
     session = session_of(context)
