@@ -84,11 +84,8 @@ class _Run:
         """Train one epoch and look at the validation split."""
         samples = augmented(self._data.train_x, self._recipe, number)
         sequence = order(self._recipe, number, len(samples))
-        try:
-            loss, metric = self._train(tf.constant(samples), self._targets, tf.constant(sequence))
-            validation_loss, validation_metric = self._validate(*self._validation)
-        except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(str(error)) from error
+        loss, metric = self._train(tf.constant(samples), self._targets, tf.constant(sequence))
+        validation_loss, validation_metric = self._validate(*self._validation)
         figures = {
             "epoch": number + 1,
             "loss": float(loss),

@@ -46,9 +46,8 @@ def _sample(recipe: Recipe, data: TrainingData, scaling: Scaling, model: bytes) 
     held_out = data.held_out
     given = scaling.samples(data.samples[held_out])
     if recipe.task == CLASSIFICATION:
-        classes = data.classes[held_out]
-        chosen = [int(np.flatnonzero(classes == label)[0]) for label in sorted(set(classes.tolist()))[1::4]]
-        chosen = [*chosen, int(np.flatnonzero(classes != classes[chosen[0]])[0])][:2]
+        classes, count = data.classes[held_out], len(data.labels)
+        chosen = [int(np.flatnonzero(classes == label)[0]) for label in (count // 3, count - max(1, count // 3))]
     elif recipe.task == ANOMALY:
         errors = np.mean((outputs_of(model, given) - given.reshape(len(given), -1)) ** 2, axis=1)
         chosen = [0, int(errors.argmax())]

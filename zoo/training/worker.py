@@ -48,7 +48,10 @@ def main(folder: Path, parent: int) -> int:
         except (TrainingError, DatasetError, ModelError) as error:
             _write(folder / ERROR, json.dumps(_told(error)))
             return 1
-        except MemoryError:
+        except Exception as error:
+            # TensorFlow's own error is known by its name: it may not be imported at all.
+            if not isinstance(error, MemoryError) and type(error).__name__ != "ResourceExhaustedError":
+                raise
             _write(folder / ERROR, json.dumps(_out_of_memory(job)))
             return 1
         _write(folder / RESULT, outcome)

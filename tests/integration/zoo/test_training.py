@@ -1,6 +1,6 @@
-"""A model of the catalogue can be made again, and then reaches what its card states."""
+"""Models of the catalogue can be made again, and then reach what their cards state."""
 
-import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -8,36 +8,39 @@ from pathlib import Path
 
 import pytest
 
-from zoo.cards import CATALOG, ModelCard, load
+from zoo.cards import CATALOG, ModelCard, catalog
 from zoo.inspect import inspect, require_int8
 
 ROOT = CATALOG.parents[1]
+NAMES = tuple(entry.name for entry in catalog())
 
 
-@pytest.fixture
-def _tensorflow() -> None:
-    if importlib.util.find_spec("tensorflow") is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("TensorFlow is missing: install the extra `training`")
-        pytest.skip("TensorFlow is not installed")
-
-
-@pytest.mark.usefixtures("_tensorflow")
-def test_training_the_sine_again_reproduces_its_stated_metric(tmp_path: Path) -> None:
-    stated = load("hello-world-sine").card
-    python, script = stated.training.command.removeprefix("PYTHONPATH=. ").split()
-    assert python == "python"
+@pytest.fixture(scope="module")
+def remade(
+    tensorflow: None,  # noqa: ARG001 - asked for, so that it is there or the test is skipped
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """Every model of the catalogue, trained again in one process: TensorFlow's start is a good part of it."""
+    folder = tmp_path_factory.mktemp("zoo")
     finished = subprocess.run(
-        [sys.executable, str(ROOT / script), "--out", str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
+        [sys.executable, "-m", "zoo.training.retrain", "--out", str(folder)],
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"},
+        cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert finished.returncode == 0, finished.stderr
-    made = ModelCard.parse((tmp_path / "card.json").read_text())
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_a_model_of_the_zoo_again_reaches_its_stated_metric(remade: Path, name: str) -> None:
+    stated = ModelCard.parse((CATALOG / name / "card.json").read_text())
+    made = ModelCard.parse((remade / name / "card.json").read_text())
     # The same bytes come out on the same kind of processor; another one may round the training differently.
-    assert made.metric.float32 == pytest.approx(stated.metric.float32, abs=0.01)
-    assert made.metric.int8 == pytest.approx(stated.metric.int8, abs=0.02)
-    require_int8(inspect((tmp_path / "hello-world-sine.tflite").read_bytes()))
+    assert made.metric.float32 == pytest.approx(stated.metric.float32, abs=0.02)
+    assert made.metric.int8 == pytest.approx(stated.metric.int8, abs=0.03)
+    require_int8(inspect((remade / name / f"{name}.tflite").read_bytes()))
+    assert json.loads((remade / name / "evaluation.json").read_text())["samples"] == stated.metric.samples

@@ -112,7 +112,7 @@ def test_a_model_is_fetched_once_while_it_stays_loaded_and_again_after_others_di
 
         predictor.predict(entry.card.model_sha256, fetch, entry.sample["instances"])
 
-    digits, sine, vibration = catalog()
+    digits, sine, vibration = (load(name) for name in ("digits-cnn", "hello-world-sine", "vibration-autoencoder"))
     for entry in (digits, digits, sine, digits, vibration, digits, sine):
         use(entry)
     assert fetched == [digits.name, sine.name, vibration.name, sine.name]
