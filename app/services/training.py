@@ -139,11 +139,11 @@ def shipped_recipes(cursor: str | None, limit: int) -> api.RecipePage:
     return api.RecipePage(items=[shipped_recipe(name) for name in page], next_cursor=page[-1] if more else None)
 
 
-def shipped_recipe(name: str) -> api.Recipe:
-    """One of them, or NotFound."""
+def shipped_recipe(name: str, field: str = "recipe_name") -> api.Recipe:
+    """One of them, or NotFound; `field` is where the name was given."""
     if name not in recipe_names():
         raise NotFound(
-            "recipe_not_found", f"There is no recipe {name}.", "GET /v1/recipes lists those that ship.", "recipe_name"
+            "recipe_not_found", f"There is no recipe {name}.", "GET /v1/recipes lists those that ship.", field
         )
     return api.Recipe(name=name, recipe=read_recipe(recipe_text(name)).document)
 
@@ -191,7 +191,7 @@ def _recipe(request: api.TrainingJobRequest, parent: ModelVersionRow | None, kin
                 "body.recipe",
             )
         return parse_recipe(inherited).with_changes(epochs=request.epochs, seed=request.seed) if inherited else None
-    document = shipped_recipe(given.root).recipe if isinstance(given, api.RecipeName) else given
+    document = shipped_recipe(given.root, "body.recipe").recipe if isinstance(given, api.RecipeName) else given
     return parse_recipe(document).with_changes(epochs=request.epochs, seed=request.seed)
 
 

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.e2e.conftest import World, update_ended
+from tests.support.digits import SMALL_RECIPE, npz
 from zoo.cards import load
 from zoo.oracle import golden_vectors
 
@@ -122,3 +123,29 @@ def test_a_running_build_is_cancelled_and_its_container_is_gone(world: World) ->
     again = world.api.post(f"/v1/builds/{build['id']}/cancellation")
     assert (again.status_code, again.json()["slug"]) == (409, "build_ended")
     assert world.leftovers() == []
+
+
+def test_document_002_line_1_data_of_a_client_becomes_a_model_that_a_device_runs(world: World) -> None:
+    world.api.post("/v1/datasets", json={"name": "sent-by-a-client"}).raise_for_status()
+    octets = {"Content-Type": "application/octet-stream"}
+    samples = "/v1/datasets/sent-by-a-client/samples?format=npz"
+    world.api.post(samples, content=npz(slice(None)), headers=octets).raise_for_status()
+    snapshot = world.api.post("/v1/datasets/sent-by-a-client/snapshots", json={}).raise_for_status().json()
+
+    request = {"kind": "centralised", "model": "centralised", "recipe": SMALL_RECIPE, "snapshot": snapshot["sha256"]}
+    job = world.api.post("/v1/training-jobs", json=request).raise_for_status().json()
+    trained = world.wait(f"/v1/training-jobs/{job['id']}", lambda found: found["finished_at"] is not None)
+    assert trained["state"] == "succeeded", trained
+    frozen = world.api.get("/v1/models/centralised/versions/1/content").content
+
+    build = world.build("centralised", security_counter=6)
+    assert build["state"] == "succeeded", build
+    update = world.update(build["artifact_sha256"])
+    assert update["state"] == "succeeded", update
+    expected = hashlib.sha256(b"".join(part for vector in golden_vectors(frozen) for part in vector.outputs))
+    assert update["report"]["received_sha256"] == expected.hexdigest()
+    # From the device back to the data.
+    device = world.device()
+    assert (device["model"], device["version"]) == ("centralised", 1)
+    version = world.api.get(f"/v1/models/{device['model']}/versions/{device['version']}").json()
+    assert version["lineage"]["snapshot_sha256"] == snapshot["sha256"]

@@ -7,7 +7,6 @@ from pathlib import Path
 from zoo.inspect import inspect
 from zoo.training import evaluation
 from zoo.training.data import Scaling
-from zoo.training.errors import DataError
 from zoo.training.job import Outcome
 from zoo.training.recipe import ANOMALY, CLASSIFICATION, REGRESSION
 from zoo.training.work import Work
@@ -16,11 +15,7 @@ from zoo.training.work import Work
 def evaluate(work: Work) -> Outcome:
     """The parent on the held-out samples of the data; makes no model."""
     parent = work.origin
-    if parent.labels and list(work.data.labels) != parent.labels:
-        raise DataError(
-            f"The model knows the labels {', '.join(parent.labels)}; the data set has "
-            f"{', '.join(work.data.labels) or 'none'}."
-        )
+    work.require_labels_of_parent()
     int8 = Path(parent.int8).read_bytes()
     float32 = Path(parent.float32).read_bytes() if parent.float32 else None
     scaling = Scaling.parse(parent.scaling)

@@ -7,7 +7,7 @@ from typing import Any
 from zoo import convert
 from zoo.training import keras_file, loop, network
 from zoo.training.data import Learned, Scaling, learned, outputs_wanted
-from zoo.training.errors import DataError, RecipeError
+from zoo.training.errors import RecipeError
 from zoo.training.job import JsonObject, Outcome
 from zoo.training.recipe import Recipe
 from zoo.training.work import Work
@@ -33,15 +33,11 @@ def incremental(work: Work) -> Outcome:
             field="layers",
             remedy="Leave the recipe out, or take over the parent's layers; for another head use kind transfer.",
         )
-    if list(work.data.labels) != parent.labels:
-        raise DataError(
-            f"The parent knows the labels {', '.join(parent.labels) or 'none'}; the data set has "
-            f"{', '.join(work.data.labels) or 'none'}.",
-            remedy="Use kind transfer: it gives the network a new head.",
-        )
+    work.require_labels_of_parent()
     outputs_wanted(recipe, work.data)
     scaling = Scaling.parse(parent.scaling)
     model = keras_file.parent_model(work)
+    model.trainable = True  # a transfer froze its backbone; the whole network learns now
     arrays = learned(recipe, work.data, scaling)
     loop.seed(recipe.seed)
     return _trained(work, recipe, model, arrays, scaling)

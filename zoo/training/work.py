@@ -44,6 +44,15 @@ class Work:
             raise DataError("This kind of job starts from a version of a model, and none is given.")
         return self.parent
 
+    def require_labels_of_parent(self) -> None:
+        """Raise DataError when the data has other labels than those that the parent's outputs stand for."""
+        known, found = self.origin.labels, list(self.data.labels)
+        if known and found != known:
+            raise DataError(
+                f"The parent knows the labels {', '.join(known)}; the data set has {', '.join(found) or 'none'}.",
+                remedy="Take data with the same labels; for others use kind transfer: it gives the network a new head.",
+            )
+
     def evaluated(self, recipe: Recipe, scaling: Scaling, int8: bytes, float32: bytes | None) -> JsonObject:
         """Both forms on the held-out samples."""
         return evaluate(
