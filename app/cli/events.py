@@ -17,7 +17,7 @@ def events(
     context: typer.Context,
     subject: Annotated[
         str | None,
-        typer.Option(metavar="KIND/ID", help="Only this: build/ID, training-job/ID, update/ID, device/ENDPOINT, ..."),
+        typer.Option(metavar="KIND/ID", help="Only this: build/ID, training-job/ID, device/ENDPOINT, ..."),
     ] = None,
     since: Annotated[int | None, typer.Option(metavar="ID", min=0, help="Begin after this event; 0: with all.")] = None,
     until_now: Annotated[bool, typer.Option("--until-now", help="End when everything up to now was shown.")] = False,

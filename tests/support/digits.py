@@ -16,9 +16,10 @@ SMALL_RECIPE: dict[str, Any] = {
     "recipe": 1,
     "task": "classification",
     "layers": [
-        {"type": "conv2d", "filters": 6, "kernel": 3, "activation": "relu"},
-        {"type": "max_pooling2d", "pool": 2},
+        {"type": "conv2d", "filters": 6, "kernel": 3, "bias": False},
         {"type": "batch_normalisation"},
+        {"type": "activation", "function": "relu"},
+        {"type": "max_pooling2d", "pool": 2},
         {"type": "flatten"},
         {"type": "dropout", "rate": 0.2},
         {"type": "dense", "activation": "softmax"},

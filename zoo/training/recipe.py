@@ -139,6 +139,13 @@ def _cross_check(recipe: Recipe) -> None:
                 f"layers[{index}].units: only the last dense layer may leave its units open.",
                 field=f"layers[{index}].units",
             )
+        if layer.type == "batch_normalisation" and not _folds(recipe.layers[index - 1] if index else None):
+            raise RecipeError(
+                f"layers[{index}]: batch normalisation stands right behind a convolution or a dense layer that has no "
+                "activation; only there it becomes part of its weights, and elsewhere no builder compiles it.",
+                field=f"layers[{index}]",
+                remedy="Move it, and give the activation as a layer of its own behind it.",
+            )
     ends = recipe.layers[last]
     softmax = "softmax" in {ends.options.get("activation"), ends.options.get("function")}
     if classifies and softmax == recipe.from_logits:
@@ -147,6 +154,11 @@ def _cross_check(recipe: Recipe) -> None:
             "exactly one of the two.",
             field=f"layers[{last}]",
         )
+
+
+def _folds(before: Layer | None) -> bool:
+    weighted = {"dense", "conv2d", "depthwise_conv2d"}
+    return before is not None and before.type in weighted and before.options.get("activation", "linear") == "linear"
 
 
 def _last_dense(layers: tuple[Layer, ...]) -> int:

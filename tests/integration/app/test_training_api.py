@@ -167,7 +167,8 @@ def test_a_running_training_shows_its_epochs_live_and_is_cancelled_within_a_seco
 ) -> None:
     job = _start(client, kind="centralised", model="cancelled", snapshot=snapshot, recipe={**RECIPE, "epochs": 1000})
     with client.stream("GET", "/v1/events", params={"subject": f"training-job/{job['id']}"}) as stream:
-        live = next(line for line in stream.iter_lines() if line.startswith("data: ") and '"loss"' in line)
+        told = (line for line in stream.iter_lines() if line.startswith("data: "))
+        live = next(line for line in told if '"loss"' in line or '"error"' in line)
     assert json.loads(live.removeprefix("data: "))["data"]["epochs_total"] == 1000
     begun = time.monotonic()
     assert client.post(f"/v1/training-jobs/{job['id']}/cancellation").status_code == 202

@@ -65,6 +65,7 @@ def _set(*path: str | int, to: object) -> Change:
         (_set("layers", 1, to={"type": "dense"}), "layers[1].units", "only the last dense layer"),
         (_set("layers", 2, "activation", to="linear"), "layers[2]", "ends with softmax"),
         (_set("from_logits", to=True), "layers[2]", "exactly one of the two"),
+        (_set("layers", 1, to={"type": "batch_normalisation"}), "layers[1]", "right behind a convolution or a dense"),
         (_set("loss", to="mean-squared-error"), "loss", "does not go with classification"),
         (_set("optimiser", "rate", to=-1), "optimiser.rate", "minimum"),
         (_set("optimiser", "momentum", to=0.9), "optimiser.momentum", "only sgd"),
