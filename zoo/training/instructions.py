@@ -7,6 +7,8 @@ multiplies, adds and shares a loop: no builder here makes such firmware, they sa
 
 from __future__ import annotations
 
+import math
+
 from zoo.inspect import inspect
 
 PER_MAC = {"int8": 2.0, "float32": 4.5, "float16": 6.5, "dynamic_range": 5.5}
@@ -18,12 +20,7 @@ PER_ELEMENT = 6.0
 def estimate(model: bytes, form: str) -> int:
     """Instructions of one inference of a .tflite."""
     report = inspect(model)
-    elements = 0
-    for operator in report.operators:
-        for shape in operator.output_shapes:
-            size = 1
-            for length in shape:
-                size *= length
-            # What only widens constant weights is counted with the multiplications.
-            elements += size if operator.name not in {"DEQUANTIZE", "RESHAPE"} else 0
+    # What only widens constant weights is counted with the multiplications.
+    computing = (operator for operator in report.operators if operator.name not in {"DEQUANTIZE", "RESHAPE"})
+    elements = sum(math.prod(shape) for operator in computing for shape in operator.output_shapes)
     return round(report.macs * PER_MAC[form] + elements * PER_ELEMENT)

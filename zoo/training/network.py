@@ -31,14 +31,14 @@ def build(recipe: Recipe, input_shape: tuple[int, ...], outputs: int) -> Any:
     return keras.Model(inputs, found, name="model")
 
 
-def attach(layers: Sequence[Layer], found: Any, outputs: int, prefix: str = "") -> Any:
+def attach(layers: Sequence[Layer], found: Any, outputs: int) -> Any:
     """`layers` behind the tensor `found`."""
     parameters = 0
     for index, layer in enumerate(layers):
         try:
             parameters += _parameters(layer, found.shape[1:], outputs)
             _bounded(parameters, MAX_PARAMETERS, "parameters in the layers up to here")
-            found = _keras_layer(layer, f"{prefix}{layer.type}_{index}", outputs)(found)
+            found = _keras_layer(layer, f"{layer.type}_{index}", outputs)(found)
             _bounded(math.prod(found.shape[1:]), MAX_ACTIVATIONS, "elements in its output")
         except (ValueError, IndexError) as error:
             said = " ".join(str(error).split())[:300]
