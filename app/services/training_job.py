@@ -217,9 +217,10 @@ class TrainingJob:
         if made.examined is None:  # an evaluation: of the parent
             row.version = self._evaluated(transaction.session, row, outcome)
         else:
-            version, _ = self._models.store(
-                transaction, row.model, made.examined, _provenance(row, outcome, made.formats)
-            )
+            snapshot = snapshots.by_sha256(transaction.session, row.snapshot_sha256)
+            schema = snapshot.data_schema if snapshot is not None else {}
+            provenance = _provenance(row, outcome, made.formats, schema)
+            version, _ = self._models.store(transaction, row.model, made.examined, provenance)
             transaction.session.flush()
             row.version = version.version
             if row.activate:
@@ -246,15 +247,18 @@ class _Made:
     formats: JsonObject
 
 
-def _provenance(row: TrainingJobRow, outcome: Outcome, formats: JsonObject) -> Provenance:
+def _provenance(row: TrainingJobRow, outcome: Outcome, formats: JsonObject, schema: JsonObject) -> Provenance:
     recipe = outcome.recipe or {}
     evaluation = outcome.evaluation or {}
+    # As `TrainingData` makes numbers of the bytes of a picture.
+    of_bytes = schema.get("kind") == "image" and schema.get("dtype") == "uint8"
     return Provenance(
         card={
             "name": row.model,
             "task": recipe.get("task"),
             "description": recipe.get("description") or f"Made by training job {row.id}.",
             "labels": outcome.labels,
+            "picture": {"low": 0, "high": 1, "invert": False} if of_bytes else None,
             "scaling": outcome.scaling,
         },
         formats=formats,
