@@ -83,6 +83,9 @@ class TrainingJob:
                     report=lambda epochs: self._report(job_id, epochs),
                     cancelled=lambda: self._cancelled(job_id),
                 )
+            except ServerStopping:
+                self._forgive(job_id)
+                raise
             except WorkerKilled:
                 _log.warning("a training worker was killed; another one goes on", job_id=job_id)
             except CancelledTraining:
@@ -141,6 +144,14 @@ class TrainingJob:
             row.attempts, row.fruitless = row.attempts + 1, row.fruitless + 1
             transaction.session.add(row)
             return True
+
+    def _forgive(self, job_id: str) -> None:
+        """The worker is stopped with the server: that is not its fault."""
+        with self._database.write() as transaction:
+            row = rows.by_id(transaction.session, job_id)
+            if row is not None:
+                row.fruitless = 0
+                transaction.session.add(row)
 
     def _report(self, job_id: str, epochs: list[dict[str, float]]) -> None:
         """Write epochs down; those that are known, from before a restart, are left alone."""
