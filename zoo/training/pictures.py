@@ -23,7 +23,7 @@ def pictures_of(evaluation: JsonObject) -> dict[str, Callable[[], str]]:
         found["confusion"] = lambda: confusion(int8["confusion"], labels)
         found["calibration"] = lambda: calibration(int8["calibration"])
     if "histogram" in int8:
-        series = [("healthy" if "abnormal_histogram" in int8 else "all samples", int8["histogram"], _BLUE)]
+        series = [("all samples", int8["histogram"], _BLUE)]
         if "abnormal_histogram" in int8:
             series = [("normal", int8["histogram"], _BLUE), ("abnormal", int8["abnormal_histogram"], _RED)]
         what = "Reconstruction error" if evaluation["task"] == "anomaly-detection" else "Error (predicted - true)"
