@@ -19,7 +19,7 @@ def pictures_of(evaluation: JsonObject) -> dict[str, Callable[[], str]]:
     """What can be drawn of an evaluation, by name."""
     int8, found = evaluation["int8"], dict[str, Callable[[], str]]()
     if "confusion" in int8:
-        labels = [item["label"] for item in int8["classes"]]
+        labels = [_printable(item["label"]) for item in int8["classes"]]
         found["confusion"] = lambda: confusion(int8["confusion"], labels)
         found["calibration"] = lambda: calibration(int8["calibration"])
     if "histogram" in int8:
@@ -133,6 +133,11 @@ def _scale(x_low: float, x_high: float, y_low: float, y_high: float) -> Callable
 def _shade(share: float) -> str:
     """White to the blue of the other pictures."""
     return "#" + "".join(f"{round(255 + (int(_BLUE[i : i + 2], 16) - 255) * share):02x}" for i in (1, 3, 5))
+
+
+def _printable(label: str) -> str:
+    """XML has no place for control characters, escaped or not."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in label)
 
 
 def _clip(label: str, length: int = 8) -> str:

@@ -117,7 +117,7 @@ def test_every_shipped_evaluation_can_be_seen(entry: CatalogEntry) -> None:
 
 
 def test_labels_of_strangers_are_text_in_a_picture_and_no_markup() -> None:
-    figures = classification(SAID[:, :2], CLASSES % 2, ("<script>alert(1)</script>", "b&c"))
+    figures = classification(SAID[:, :2], CLASSES % 2, ("<script>alert(1)</script>", "b&c\x00\x1b"))
     picture = pictures_of({"task": "classification", "int8": figures, "drift": None})["confusion"]()
     assert "<script>" not in picture
     ElementTree.fromstring(picture)  # noqa: S314 - the same
