@@ -15,7 +15,7 @@
 The capabilities (`zoo`, `builders`) raise errors of their own that know no HTTP; `translate` maps them here by code.
 """
 
-from builders.errors import BuilderError
+from builders.errors import BuilderError, BuildRefusedError
 from lwm2m.errors import Lwm2mError, NotRegistered
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
@@ -129,6 +129,8 @@ _BY_CODE: dict[str, type[AppError]] = {
 
 def translate(error: ModelError | DatasetError | RecipeError | BuilderError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
+    if isinstance(error, BuildRefusedError):
+        return Invalid(error.reason, str(error), error.remedy)
     kind = _BY_CODE.get(error.code, Invalid)
     field = getattr(error, "field", None)
     if isinstance(error, RecipeError):

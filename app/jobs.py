@@ -6,6 +6,8 @@ import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 
 from app.services.build_job import BuildJob
+from app.services.check_job import CheckJob
+from app.services.measure_job import MeasureJob
 from app.services.training_job import TrainingJob
 from app.services.update_job import UpdateJob
 from app.settings import Settings
@@ -20,6 +22,8 @@ class _Work:
     """Who carries out the workflows: DBOS finds them by function, so the objects behind are looked up here."""
 
     build: BuildJob
+    measure: MeasureJob
+    check: CheckJob
     training: TrainingJob
     update: UpdateJob
 
@@ -30,6 +34,13 @@ def _build(build_id: str) -> None:
         if DBOS.run_step({"name": "begin"}, _Work.build.begin, build_id):
             compiled = DBOS.run_step({"name": "compile"}, _Work.build.compile, build_id)
             DBOS.run_step({"name": "finish"}, _Work.build.finish, build_id, compiled)
+            DBOS.run_step({"name": "measure"}, _Work.measure.measure, build_id)
+
+
+@DBOS.workflow(name="check")
+def _check(check_id: str) -> None:
+    with structlog.contextvars.bound_contextvars(job_id=check_id):
+        DBOS.run_step({"name": "check"}, _Work.check.check, check_id)
 
 
 @DBOS.workflow(name="training")
@@ -46,7 +57,12 @@ def _update(update_id: str) -> None:
         DBOS.run_step({"name": "drive"}, _Work.update.drive, update_id)
 
 
-_WORKFLOWS: dict[str, Callable[[str], None]] = {"build": _build, "training": _training, "update": _update}
+_WORKFLOWS: dict[str, Callable[[str], None]] = {
+    "build": _build,
+    "check": _check,
+    "training": _training,
+    "update": _update,
+}
 
 
 class DbosEngine:
@@ -68,11 +84,16 @@ class DbosEngine:
             )
         )
 
-    def launch(self, build: BuildJob, training: TrainingJob, update: UpdateJob) -> None:
+    def launch(
+        self, *, build: BuildJob, measure: MeasureJob, check: CheckJob, training: TrainingJob, update: UpdateJob
+    ) -> None:
         """Begin to work, first on what a process before this one left unfinished."""
-        _Work.build, _Work.training, _Work.update = build, training, update
+        _Work.build, _Work.measure, _Work.check = build, measure, check
+        _Work.training, _Work.update = training, update
         DBOS.launch()
         DBOS.register_queue("build", worker_concurrency=self._settings.build_workers, polling_interval_sec=0.1)
+        # One at a time: a check runs its builder some thirty times, and builds wait for nobody's check.
+        DBOS.register_queue("check", worker_concurrency=1, polling_interval_sec=0.1)
         DBOS.register_queue("training", worker_concurrency=self._settings.training_workers, polling_interval_sec=0.1)
         DBOS.register_queue(
             "update",

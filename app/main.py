@@ -42,13 +42,17 @@ from app.retention import RetentionKeeper
 from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
+from app.services.check_job import CheckJob
+from app.services.checks import CheckService
 from app.services.container import Services
 from app.services.credentials import CredentialService, StoredSecurity
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
+from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.health import HealthService
+from app.services.measure_job import MeasureJob
 from app.services.models import ModelService
 from app.services.packages import UpdatePackages
 from app.services.predictions import PredictionService
@@ -167,6 +171,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
+    check_service = CheckService(database, builder_service, jobs, engine)
     training_service = TrainingService(database, model_service, jobs)
     update_service = UpdateService(database, build_service, device_service, jobs)
 
@@ -190,6 +195,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         dataset_files=dataset_files,
         builders=builder_service,
         builds=build_service,
+        estimates=EstimateService(database, blobs, model_service, builder_service, runner, settings),
+        checks=check_service,
         training=training_service,
         devices=device_service,
         credentials=CredentialService(security),
@@ -228,10 +235,19 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings,
             package_base=package_base,
         )
-        await run_in_threadpool(jobs.launch, build_job, training_job, update_job)
-        for carry_on in (build_service.resume, training_service.resume, update_service.resume, training_job.reap):
-            await run_in_threadpool(carry_on)
+        # Before any job runs: what is left of a check belongs to nobody, while what is left of a build may be adopted.
         await run_in_threadpool(build_service.reap, runner)
+        await run_in_threadpool(
+            jobs.launch,
+            build=build_job,
+            measure=MeasureJob(database, blobs, logs, settings),
+            check=CheckJob(database, runner),
+            training=training_job,
+            update=update_job,
+        )
+        for service in (build_service, check_service, training_service, update_service):
+            await run_in_threadpool(service.resume)
+        await run_in_threadpool(training_job.reap)
         _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
             yield

@@ -12,15 +12,17 @@ from builders.containers import Build
 from builders.engine import engine_errors
 from builders.errors import BuilderError
 from builders.follow import follow, timed_out
-from builders.output import judge
+from builders.output import judge, judge_estimate
 from builders.resolve import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container
+    from collections.abc import Callable, Container, Mapping
 
     import docker
     from docker.models.containers import Container as DockerContainer
 
+    from builders.contract import Estimate
+    from builders.output import Exit
     from builders.runner import BuildInput, BuildOutput, Limits, ResolvedBuilder
 
 logger = logging.getLogger(__name__)
@@ -51,6 +53,32 @@ class DockerRunner:
         cancelled: Callable[[], bool],
     ) -> BuildOutput:
         """See `BuilderRunner.run`."""
+        ended, files, seconds = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        return judge(ended, files, seconds=seconds)
+
+    def estimate(
+        self,
+        *,
+        job_id: str,
+        image_id: str,
+        build_input: BuildInput,
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Estimate:
+        """See `BuilderRunner.estimate`."""
+        ended, files, _ = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        return judge_estimate(ended, files)
+
+    def _ended(
+        self,
+        job_id: str,
+        image_id: str,
+        build_input: BuildInput,
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> tuple[Exit, Mapping[str, bytes], float]:
         files = build_input.files()
         labels = sandbox.Labels(self.server_id, job_id, _digest(image_id, files, limits))
         try:
@@ -60,7 +88,7 @@ class DockerRunner:
             ended = follow(build, seconds=max(left, 0.0), on_log=on_log, cancelled=cancelled)
             if build.seconds() > limits.seconds:  # a dead server had stopped it, or did not live to do so
                 raise timed_out(limits.seconds)
-            return judge(ended, build.collect(limits), seconds=build.seconds())
+            return ended, build.collect(limits), build.seconds()
         finally:
             self._discard(job_id)
 

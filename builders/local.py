@@ -20,13 +20,14 @@ from builders.contract import parse_manifest
 from builders.errors import ImageNotFoundError
 from builders.follow import follow
 from builders.image import SHIPPED, context_digest
-from builders.output import Exit, judge, read_directory, too_large
+from builders.output import Exit, judge, judge_estimate, read_directory, too_large
 from builders.runner import MEBIBYTE, ResolvedBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container, Iterator, Mapping
     from io import BufferedReader
 
+    from builders.contract import Estimate
     from builders.runner import BuildInput, BuildOutput, Limits
 
 REFERENCE = "local/cortex-m"
@@ -125,6 +126,32 @@ class LocalRunner:
         cancelled: Callable[[], bool],
     ) -> BuildOutput:
         """See `BuilderRunner.run`; what a dead server ran died with it, so there is nothing to take over."""
+        began = time.monotonic()
+        ended, files = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        return judge(ended, files, seconds=time.monotonic() - began)
+
+    def estimate(
+        self,
+        *,
+        job_id: str,
+        image_id: str,
+        build_input: BuildInput,
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Estimate:
+        """See `BuilderRunner.estimate`."""
+        return judge_estimate(*self._ended(job_id, image_id, build_input, limits, on_log, cancelled))
+
+    def _ended(
+        self,
+        job_id: str,
+        image_id: str,
+        build_input: BuildInput,
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> tuple[Exit, Mapping[str, bytes]]:
         if image_id != self._image_id():
             raise _no_engine(image_id)
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -135,19 +162,18 @@ class LocalRunner:
                 (folder / name).mkdir()
             for name, content in build_input.files().items():
                 (folder / "in" / name).write_bytes(content)
-            return self._build(folder, build_input, limits, on_log, cancelled)
+            return self._run_in(folder, build_input, limits, on_log, cancelled)
         finally:
             shutil.rmtree(folder)
 
-    def _build(
+    def _run_in(
         self,
         folder: Path,
         build_input: BuildInput,
         limits: Limits,
         on_log: Callable[[str], None],
         cancelled: Callable[[], bool],
-    ) -> BuildOutput:
-        began = time.monotonic()
+    ) -> tuple[Exit, Mapping[str, bytes]]:
         process = _Process(
             # -E -s: what the server's environment names does not get into the builder; its own folder does.
             [
@@ -175,7 +201,7 @@ class LocalRunner:
             ended = follow(process, seconds=limits.seconds, on_log=on_log, cancelled=cancelled)
         finally:
             process.end()
-        return judge(ended, read_directory(folder / "out", limits), seconds=time.monotonic() - began)
+        return ended, read_directory(folder / "out", limits)
 
     def reap(self, live: Container[str]) -> list[str]:
         """See `BuilderRunner.reap`."""

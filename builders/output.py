@@ -12,7 +12,7 @@ import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from builders.contract import RESULT_FILE, Failure, parse_result
+from builders.contract import RESULT_FILE, Estimate, Failure, Success, parse_result
 from builders.errors import (
     BadResultError,
     BuilderCrashedError,
@@ -193,23 +193,9 @@ def judge(ended: Exit, files: Mapping[str, bytes], *, seconds: float) -> BuildOu
     every image that it lists is there with the sha256 that it names. Everything else raises the BuilderError that says
     what is wrong. Files that result.json does not list are dropped.
     """
-    if ended.out_of_memory:
-        raise OutOfMemoryError(
-            "The kernel ended a process of the build because the build's memory was used up.",
-            remedy="Use less memory (files in /tmp, /work and /out count), or ask the operator for a higher limit.",
-        )
-    data = files.get(RESULT_FILE)
-    if data is None:
-        raise _without_result(ended)
-    result = parse_result(data)
-    if isinstance(result, Failure):
-        if ended.code != 1:
-            raise _disagree(ended, "failed", 1)
-        raise BuildRefusedError(
-            result.message or result.code, remedy=result.hint or "Read the build log.", reason=result.code
-        )
-    if ended.code != 0:
-        raise _disagree(ended, "succeeded", 0)
+    result = _ended_well(ended, files)
+    if not isinstance(result, Success):
+        raise _not_asked_for("an estimate", "a build")
     images = {}
     for index, image in enumerate(result.images):
         content = files.get(image.file)
@@ -228,6 +214,43 @@ def judge(ended: Exit, files: Mapping[str, bytes], *, seconds: float) -> BuildOu
             )
         images[image.file] = content
     return BuildOutput(result=result, files=images, seconds=seconds)
+
+
+def judge_estimate(ended: Exit, files: Mapping[str, bytes]) -> Estimate:
+    """The estimate that a builder was asked for; judged as strictly as a build, and raises the same errors."""
+    result = _ended_well(ended, files)
+    if not isinstance(result, Estimate):
+        raise _not_asked_for("a build", "an estimate")
+    return result
+
+
+def _ended_well(ended: Exit, files: Mapping[str, bytes]) -> Success | Estimate:
+    if ended.out_of_memory:
+        raise OutOfMemoryError(
+            "The kernel ended a process of the build because the build's memory was used up.",
+            remedy="Use less memory (files in /tmp, /work and /out count), or ask the operator for a higher limit.",
+        )
+    data = files.get(RESULT_FILE)
+    if data is None:
+        raise _without_result(ended)
+    result = parse_result(data)
+    if isinstance(result, Failure):
+        if ended.code != 1:
+            raise _disagree(ended, "failed", 1)
+        raise BuildRefusedError(
+            result.message or result.code, remedy=result.hint or "Read the build log.", reason=result.code
+        )
+    if ended.code != 0:
+        raise _disagree(ended, "succeeded" if isinstance(result, Success) else "estimated", 0)
+    return result
+
+
+def _not_asked_for(made: str, asked: str) -> BadResultError:
+    return BadResultError(
+        f"result.json holds {made}, and build.json asked for {asked}.",
+        remedy="Look at mode in build.json: estimate, or build where there is none.",
+        field="/status",
+    )
 
 
 def _without_result(ended: Exit) -> BuilderCrashedError | NoResultError:

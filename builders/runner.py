@@ -12,7 +12,7 @@ from builders.errors import BadRequestError
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
 
-    from builders.contract import Manifest, Success
+    from builders.contract import Estimate, Manifest, Success
 
 MEBIBYTE = 1024 * 1024
 
@@ -103,6 +103,19 @@ class BuilderRunner(Protocol):
         input that a dead server left is taken over where it stands (its log comes again from the first line), and any
         other leftover of the job is removed first. Raises BuilderError.
         """
+        ...
+
+    def estimate(
+        self,
+        *,
+        job_id: str,
+        image_id: str,
+        build_input: BuildInput,
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> Estimate:
+        """As `run`, for a `build_json` of mode `estimate`: nothing is built, and what it would cost is the answer."""
         ...
 
     def reap(self, live: Container[str]) -> list[str]:

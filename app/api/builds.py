@@ -7,7 +7,7 @@ from fastapi.responses import PlainTextResponse
 
 from app.api.dependencies import BuildId, Cursor, IdempotencyKey, Limit, ModelQuery, ServicesDep
 from app.contract.binding import Handlers
-from app.contract.models import Build, BuildPage, BuildRequest
+from app.contract.models import Build, BuildEstimate, BuildPage, BuildRequest, EstimateRequest
 from app.services.builds import as_build
 
 handlers = Handlers()
@@ -43,6 +43,16 @@ def create_build(
     response.status_code = 200 if build.state == "succeeded" else 202
     response.headers["Location"] = f"/v1/builds/{build.id}"
     return build
+
+
+@handlers("estimateBuild")
+def estimate_build(
+    services: ServicesDep,
+    body: EstimateRequest,
+    idempotency_key: IdempotencyKey = None,  # noqa: ARG001 - KeyedRoute acts on it; here it is validated
+) -> BuildEstimate:
+    """Ask the builder what a build would give."""
+    return services.estimates.estimate(body)
 
 
 @handlers("getBuild")

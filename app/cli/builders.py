@@ -1,6 +1,7 @@
 """`tinymlaas builders`: partners' images, and the one that ships."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -11,8 +12,9 @@ from app.cli.client import SLOW_SECONDS, Answer, ApiClient, at
 from app.cli.errors import EndedBadly, ExitCode, Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
 from app.cli.output import as_json, facts, short, state, table
-from app.cli.session import session_of
-from app.contract.models import Builder, BuilderRegistration, Readiness
+from app.cli.session import Session, session_of
+from app.cli.waiting import follow_check
+from app.contract.models import Builder, BuilderCheck, BuilderRegistration, Readiness
 from builders.errors import BuilderError
 
 commands = typer.Typer(no_args_is_help=True, help="Builder images, pinned by digest.")
@@ -73,9 +75,20 @@ def register(
 @commands.command()
 def check(
     context: typer.Context,
-    image: Annotated[str, typer.Argument(metavar="IMAGE", help="A builder image on this machine's engine.")],
+    image: Annotated[
+        str,
+        typer.Argument(
+            metavar="IMAGE", help="A builder image on this machine's engine; with --on-server a builder's id."
+        ),
+    ],
+    on_server: Annotated[
+        bool, typer.Option("--on-server", help="Check a registered builder on the server, and keep the result there.")
+    ] = False,
 ) -> None:
-    """Try every rule of the builder contract on an image, here and offline; no server is asked. Takes a minute."""
+    """Try every rule of the builder contract on an image, here and offline, or on the server. Takes a minute."""
+    if on_server:
+        _check_on_server(session_of(context), image)
+        return
     from builders.conformance import Check, check_image
     from builders.engine import connect
 
@@ -96,15 +109,44 @@ def check(
     if output.json:
         output.raw(report.to_json())
         raise typer.Exit(ExitCode.DONE if report.passed else ExitCode.ENDED_BADLY)
-    rows = [
-        (item.id, state(item.outcome), item.remedy or item.detail if item.outcome != "passed" else "")
-        for item in report.checks
-    ]
-    output.show(table(("RULE", "OUTCOME", "WHAT TO DO"), rows))
+    output.show(_rules([(item.id, item.outcome, item.detail, item.remedy) for item in report.checks]))
     if not report.passed:
-        broken = ", ".join(item.id for item in report.failures)
-        raise EndedBadly(f"{image} breaks {len(report.failures)} rules: {broken}.", "The remedy of each stands above.")
+        raise _broken(image, [item.id for item in report.failures])
     output.note(f"{image} keeps every rule ({len(report.checks)} tried, {report.seconds:.0f} s).")
+
+
+def _check_on_server(session: Session, builder_id: str) -> None:
+    output = session.output
+    with session.client() as client, output.spinner("Checking") as say:
+        answer = client.post(at("builders", builder_id, "checks"), BuilderCheck)
+
+        def progress(check: BuilderCheck) -> None:
+            say(check.rules[-1].title if check.rules else f"Check {check.id} is {check.state}")
+
+        answer = follow_check(session, client, builder_id, answer.body.id, progress)
+    check = answer.body
+    broken = [rule.id for rule in check.rules if rule.outcome == "failed"]
+    if output.json:
+        output.raw(answer.raw)
+        raise typer.Exit(ExitCode.DONE if check.state == "passed" else ExitCode.ENDED_BADLY)
+    output.show(_rules([(rule.id, rule.outcome, rule.detail, rule.remedy) for rule in check.rules]))
+    if check.error is not None:
+        raise EndedBadly(check.error.detail, check.error.remedy)
+    if broken:
+        raise _broken(builder_id, broken)
+    output.note(f"{builder_id} keeps every rule ({len(check.rules)} tried).")
+
+
+def _rules(found: Sequence[tuple[str, str, str, str]]) -> RenderableType:
+    rows = [
+        (rule, state(outcome), remedy or detail if outcome != "passed" else "")
+        for rule, outcome, detail, remedy in found
+    ]
+    return table(("RULE", "OUTCOME", "WHAT TO DO"), rows)
+
+
+def _broken(what: str, rules: Sequence[str]) -> EndedBadly:
+    return EndedBadly(f"{what} breaks {len(rules)} rules: {', '.join(rules)}.", "The remedy of each stands above.")
 
 
 def register_image(client: ApiClient, image: str) -> Answer[Builder]:
@@ -149,8 +191,20 @@ def _view(body: Builder) -> RenderableType:
             ("engine", body.engine),
             ("model formats", ", ".join(body.model_formats)),
             ("parameters", as_json(body.parameters)),
+            ("estimates", "offered" if body.estimates else "not offered"),
+            ("check", _last_check(body.check) if body.check else "never made on the server"),
             ("registered", body.created_at),
         ]
     )
     rows = [(board.name, board.cpu, board.flash_bytes, board.ram_bytes) for board in body.boards]
-    return Group(pairs, Text(""), table(("BOARD", "CPU", "FLASH", "RAM"), rows))
+    boards = table(("BOARD", "CPU", "FLASH", "RAM"), rows)
+    if body.check is None or not body.check.rules:
+        return Group(pairs, Text(""), boards)
+    rules = [(rule.id, rule.outcome, rule.detail, rule.remedy) for rule in body.check.rules]
+    return Group(pairs, Text(""), boards, Text(""), _rules(rules))
+
+
+def _last_check(check: BuilderCheck) -> str:
+    counts = Counter(rule.outcome for rule in check.rules)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+    return f"{check.state} ({told or 'no rule tried'}), {check.id}"

@@ -4,19 +4,31 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
-from app.cli.client import Answer, ApiClient, at
+from app.cli.client import SLOW_SECONDS, Answer, ApiClient, at
 from app.cli.errors import EndedBadly, Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, ModelReference, Wait, bounded, parse_reference
-from app.cli.output import Output, as_json, facts, short, state
+from app.cli.output import Cell, Output, as_json, facts, short, state, table
 from app.cli.session import Session, session_of
 from app.cli.waiting import BUILD_ENDED, LogFollower, follow_build
-from app.contract.models import Build, BuildArtifact, BuildRequest
+from app.contract.models import (
+    Build,
+    BuildArtifact,
+    BuildEstimate,
+    BuildRequest,
+    EstimateRequest,
+    Memory,
+    Performance,
+)
 
 commands = typer.Typer(no_args_is_help=True, help="Builds of firmware.")
 
 BuildId = Annotated[str, typer.Argument(metavar="BUILD")]
+Parameters = Annotated[
+    list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="JSON, or text. Repeatable.")
+]
 
 
 @commands.command()
@@ -27,9 +39,7 @@ def create(
     builder: Annotated[
         str | None, typer.Option(metavar="ID", help="Without it the newest builder for the board.")
     ] = None,
-    parameter: Annotated[
-        list[str] | None, typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="JSON, or text. Repeatable.")
-    ] = None,
+    parameter: Parameters = None,
     firmware_version: Annotated[str, typer.Option(metavar="X.Y.Z")] = "1.0.0",
     security_counter: Annotated[int, typer.Option(min=1, help="A device refuses images with a lower one.")] = 1,
     wait: Wait = True,
@@ -51,6 +61,27 @@ def create(
         if wait and answer.body.state not in BUILD_ENDED:
             answer = _follow(session, client, answer.body.id)
     _finish(session.output, answer)
+
+
+@commands.command()
+def estimate(
+    context: typer.Context,
+    model: ModelReference,
+    board: Annotated[str, typer.Option(help="The target, one of `tinymlaas boards list`.")],
+    builder: Annotated[
+        str | None, typer.Option(metavar="ID", help="Without it the newest builder for the board.")
+    ] = None,
+    parameter: Parameters = None,
+) -> None:
+    """Say what a build would give: memory, and instructions in total and per layer. Nothing is built."""
+    session = session_of(context)
+    name, version = parse_reference(model)
+    request = EstimateRequest.model_construct(
+        model=name, version=version, board=board, builder_id=builder, parameters=_parameters(parameter or [])
+    )
+    with session.client() as client, session.output.spinner("Estimating"):
+        answer = client.post(at("builds", "estimate"), BuildEstimate, request, seconds=SLOW_SECONDS)
+    session.output.answer(answer, _estimate_view)
 
 
 @commands.command("list")
@@ -160,8 +191,7 @@ def _image(item: BuildArtifact) -> str:
 
 def view(body: Build) -> RenderableType:
     """A build for a person."""
-    memory = body.memory
-    return facts(
+    pairs = facts(
         [
             ("build", body.id),
             ("state", state(body.state)),
@@ -174,8 +204,8 @@ def view(body: Build) -> RenderableType:
             ("security counter", body.security_counter),
             ("artifact", body.artifact_sha256),
             ("images", "\n".join(map(_image, body.artifacts)) or None),
-            ("flash", f"{memory.flash_bytes:,} bytes" if memory else None),
-            ("RAM", f"{memory.ram_bytes:,} bytes, {memory.arena_bytes:,} of them the arena" if memory else None),
+            *(_memory(body.memory) if body.memory else ()),
+            *(_performance(body.performance) if body.performance else ()),
             ("operators", ", ".join(f"{item.count} {item.name}" for item in body.operators) or None),
             ("toolchain", ", ".join(f"{name} {version}" for name, version in body.toolchain.items()) or None),
             ("created", body.created_at),
@@ -184,3 +214,45 @@ def view(body: Build) -> RenderableType:
             ("remedy", body.error.remedy if body.error else None),
         ]
     )
+    return _with_layers(pairs, body.performance)
+
+
+def _estimate_view(body: BuildEstimate) -> RenderableType:
+    pairs = facts(
+        [
+            ("model", f"{body.model}@{body.version}"),
+            ("board", body.board),
+            ("builder", f"{body.builder_id} ({body.builder_digest})"),
+            ("parameters", as_json(body.parameters) if body.parameters else None),
+            *_memory(body.memory),
+            *_performance(body.performance),
+            ("operators", ", ".join(f"{item.count} {item.name}" for item in body.operators)),
+        ]
+    )
+    return _with_layers(pairs, body.performance)
+
+
+def _memory(memory: Memory) -> list[tuple[str, Cell]]:
+    return [
+        ("flash", f"{memory.flash_bytes:,} bytes"),
+        ("RAM", f"{memory.ram_bytes:,} bytes, {memory.arena_bytes:,} of them the arena"),
+    ]
+
+
+def _performance(found: Performance) -> list[tuple[str, Cell]]:
+    cost = [
+        f"{value:,} {what}"
+        for value, what in ((found.instructions, "instructions"), (found.cycles, "cycles"), (found.macs, "MACs"))
+        if value is not None
+    ]
+    seconds = [] if found.seconds is None else [f"{found.seconds * 1000:,.3f} ms"]
+    figures = ", ".join([*cost, *seconds]) or "nothing known"
+    return [("inference", f"{figures} ({found.basis})"), *(("note", note) for note in found.notes)]
+
+
+def _with_layers(pairs: RenderableType, found: Performance | None) -> RenderableType:
+    if found is None or not found.layers:
+        return pairs
+    rows = [(item.name, item.operator, item.instructions, item.cycles, item.macs) for item in found.layers]
+    title = f"LAYER ({found.layers_basis})"
+    return Group(pairs, Text(""), table((title, "OPERATOR", "INSTRUCTIONS", "CYCLES", "MACS"), rows))

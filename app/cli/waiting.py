@@ -7,7 +7,7 @@ from typing import TypeVar
 from app.cli.client import Answer, ApiClient, at
 from app.cli.errors import Failed, OffContract, Unreachable
 from app.cli.session import Session
-from app.contract.models import Build, TrainingJob, TrainingMetrics, Update
+from app.contract.models import Build, BuilderCheck, TrainingJob, TrainingMetrics, Update
 
 Found = TypeVar("Found")
 
@@ -16,6 +16,7 @@ PATIENCE_SECONDS = 15.0
 """A server that restarts carries its work on; so long an outage is waited out."""
 
 BUILD_ENDED = frozenset({"succeeded", "failed", "cancelled"})
+CHECK_ENDED = frozenset({"passed", "failed"})
 TRAINING_ENDED = frozenset({"succeeded", "failed", "cancelled"})
 UPDATE_ENDED = frozenset({"succeeded", "failed", "rolled-back", "cancelled"})
 
@@ -99,6 +100,20 @@ def follow_build(
             if log is not None:
                 log.close()
             return answer
+        session.sleep(POLL_SECONDS)
+
+
+def follow_check(
+    session: Session, client: ApiClient, builder_id: str, check_id: str, show: Callable[[BuilderCheck], None]
+) -> Answer[BuilderCheck]:
+    """Wait until a check has ended, showing how far it is."""
+    patience = Patience(session)
+    while True:
+        answer = patience(lambda: client.get(at("builders", builder_id, "checks", check_id), BuilderCheck))
+        if answer is not None:
+            show(answer.body)
+            if answer.body.state in CHECK_ENDED:
+                return answer
         session.sleep(POLL_SECONDS)
 
 

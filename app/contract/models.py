@@ -79,24 +79,12 @@ class BuilderBoard(BaseModel):
     ram_bytes: int
 
 
-class Builder(BaseModel):
-    id: str
-    name: str
-    version: str
-    maintainer: str
-    description: str
-    image: Annotated[str, Field(description="The reference that was registered")]
-    digest: Annotated[str, Field(description="What every build runs")]
-    engine: Literal["docker", "local"]
-    boards: list[BuilderBoard]
-    model_formats: list[str]
-    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of a build's parameters")]
-    created_at: AwareDatetime
-
-
-class BuilderPage(BaseModel):
-    items: list[Builder]
-    next_cursor: str | None
+class BuilderRule(BaseModel):
+    id: Annotated[str, Field(examples=["sandbox.network"])]
+    title: str
+    outcome: Literal["passed", "failed", "skipped"]
+    detail: Annotated[str, Field(description="What was seen")]
+    remedy: Annotated[str, Field(description="What to do when it failed")]
 
 
 class Model(BaseModel):
@@ -522,6 +510,48 @@ class BuildRequest(BaseModel):
     ] = 1
 
 
+class EstimateRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[
+        str, Field(description="A model's name", examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    ]
+    version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    board: Annotated[str, Field(examples=["mps2-an386"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    builder_id: Annotated[
+        str | None, Field(description="Without it the newest builder for the board", pattern="^bldr_[0-9a-f]{16}$")
+    ] = None
+    parameters: Annotated[dict[str, Any], Field(description="As the builder's schema asks")] = {}
+
+
+class LayerPerformance(BaseModel):
+    name: Annotated[str, Field(examples=["layer 2"])]
+    operator: Annotated[str, Field(examples=["CONV_2D"])]
+    instructions: int | None
+    cycles: int | None
+    macs: Annotated[int | None, Field(description="Multiply-accumulates")]
+    seconds: float | None
+
+
+class Performance(BaseModel):
+    """
+    What one inference costs, in one form whether it was estimated or measured. Of the four quantities those are given that
+    are known. `measured` is counted on the emulated board (`-icount`), over the golden vectors, the slowest of them.
+
+    """
+
+    basis: Literal["estimated", "measured"]
+    instructions: int | None
+    cycles: int | None
+    macs: Annotated[int | None, Field(description="Multiply-accumulates")]
+    seconds: float | None
+    layers_basis: Literal["estimated", "measured"]
+    layers: list[LayerPerformance]
+    details: Annotated[dict[str, float], Field(description="The builder's own figures by name")]
+    notes: Annotated[list[str], Field(description="What a figure leaves out or is based on")]
+
+
 class Memory(BaseModel):
     flash_bytes: int
     ram_bytes: int
@@ -567,6 +597,12 @@ class Build(BaseModel):
     ]
     artifacts: Annotated[list[BuildArtifact], Field(description="Every image that the builder made, in its order")]
     memory: Memory | None
+    performance: Annotated[
+        Performance | None,
+        Field(
+            description="The builder's figures; soon after a build for an emulated board, measured ones take their place"
+        ),
+    ]
     operators: list[OperatorCount]
     toolchain: dict[str, str]
     error: BuildFailure | None
@@ -817,6 +853,22 @@ class EventPage(BaseModel):
     next_cursor: str | None
 
 
+class BuilderCheck(BaseModel):
+    id: Annotated[str, Field(examples=["chk_0123456789abcdef"])]
+    builder_id: str
+    digest: str
+    state: Annotated[
+        Literal["queued", "running", "passed", "failed"],
+        Field(description="`failed`: a rule is broken, or, with `error`, the check could not be made"),
+    ]
+    rules: Annotated[list[BuilderRule], Field(description="Those that were tried so far, in their order")]
+    error: BuildFailure | None
+    attempts: Annotated[int, Field(description="How often a worker began it")]
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+
 class Lineage(BaseModel):
     job_id: str
     kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
@@ -826,6 +878,42 @@ class Lineage(BaseModel):
     seed: int | None
     parent: ParentVersion | None
     code: Annotated[dict[str, str], Field(description="The hash of the training code and the version of TensorFlow")]
+
+
+class BuildEstimate(BaseModel):
+    model: str
+    version: int
+    model_sha256: str
+    board: str
+    builder_id: str
+    builder_digest: str
+    parameters: dict[str, Any]
+    memory: Memory
+    performance: Performance
+    operators: list[OperatorCount]
+    seconds: Annotated[float, Field(description="What the estimate took")]
+
+
+class Builder(BaseModel):
+    id: str
+    name: str
+    version: str
+    maintainer: str
+    description: str
+    image: Annotated[str, Field(description="The reference that was registered")]
+    digest: Annotated[str, Field(description="What every build runs")]
+    engine: Literal["docker", "local"]
+    boards: list[BuilderBoard]
+    model_formats: list[str]
+    parameters: Annotated[dict[str, Any], Field(description="JSON Schema of a build's parameters")]
+    estimates: Annotated[bool, Field(description="Whether it says what a build would give")]
+    check: Annotated[BuilderCheck | None, Field(description="The last check against the contract")]
+    created_at: AwareDatetime
+
+
+class BuilderPage(BaseModel):
+    items: list[Builder]
+    next_cursor: str | None
 
 
 class ModelVersion(BaseModel):

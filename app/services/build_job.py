@@ -1,6 +1,5 @@
 """The work of a build: run the builder, sign what it made, store it. Each step may be repeated after a crash."""
 
-from dataclasses import asdict
 from typing import Any
 
 import structlog
@@ -8,6 +7,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 from app.domain.builds import ENDED, MAX_ATTEMPTS, BuildState, may_become
 from app.services.build_images import ImageSigner, RawImage, accept_images, listed, primary
+from app.services.build_input import build_input
+from app.services.build_results import result_json
 from app.services.builders import manifest_of
 from app.services.builds import record
 from app.settings import Settings
@@ -17,23 +18,12 @@ from app.storage import models as model_rows
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.logs import LogStore
-from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow, now
-from builders.contract import (
-    Board,
-    FirmwareVersion,
-    GoldenVector,
-    ModelRef,
-    Tensor,
-    build_request_json,
-    golden_json,
-)
+from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, now
+from builders.contract import Board
 from builders.errors import BuilderError, CancelledError
-from builders.runner import BuilderRunner, BuildInput, Limits
+from builders.runner import BuilderRunner, Limits
 
 _log = structlog.get_logger(__name__)
-
-SOURCE_DATE_EPOCH = 1_767_225_600
-"""2026-01-01: one date for every build, so that time does not get into the bytes."""
 
 
 class BuildJob:
@@ -96,7 +86,13 @@ class BuildJob:
             output = self._runner.run(
                 job_id=build_id,
                 image_id=builder.digest,
-                build_input=self._input(row, version),
+                build_input=build_input(
+                    self._blobs,
+                    version,
+                    board=row.board,
+                    parameters=row.parameters,
+                    firmware_version=row.firmware_version,
+                ),
                 limits=limits,
                 on_log=lambda line: self._logs.append(build_id, f"{line}\n".encode()),
                 cancelled=lambda: self._cancel_requested(build_id),
@@ -113,7 +109,7 @@ class BuildJob:
         except BuilderError as error:
             self._logs.append(build_id, f"== failed: {error}\n".encode())
             return _failed(error)
-        return {"images": [image.to_json() for image in images], "result": _result_json(output.result)}
+        return {"images": [image.to_json() for image in images], "result": result_json(output.result)}
 
     def finish(self, build_id: str, compiled: dict[str, Any]) -> None:
         """Sign and store the images, and end the build, in one transaction."""
@@ -155,28 +151,6 @@ class BuildJob:
             row = rows.by_id(session, build_id)
             return row is None or row.cancel_requested
 
-    def _input(self, row: BuildRow, version: ModelVersionRow) -> BuildInput:
-        vectors = [
-            GoldenVector(
-                inputs=tuple(bytes.fromhex(value) for value in vector["inputs"]),
-                outputs=tuple(bytes.fromhex(value) for value in vector["outputs"]),
-            )
-            for vector in version.golden["vectors"]
-        ]
-        return BuildInput(
-            model=self._blobs.get(version.sha256),
-            build_json=build_request_json(
-                model=ModelRef(name=row.model, version=row.version, sha256=row.model_sha256),
-                inputs=_tensors(version.report["inputs"]),
-                outputs=_tensors(version.report["outputs"]),
-                board=row.board,
-                parameters=row.parameters,
-                firmware_version=FirmwareVersion.parse(row.firmware_version),
-                source_date_epoch=SOURCE_DATE_EPOCH,
-            ),
-            golden_json=golden_json(vectors),
-        )
-
 
 def _board(builder: BuilderRow, name: str) -> Board:
     board = manifest_of(builder).board(name)
@@ -192,20 +166,3 @@ def _failed(error: BuilderError) -> dict[str, Any]:
 
 def _end(row: BuildRow, state: BuildState) -> None:
     row.state, row.finished_at = state, now()
-
-
-def _tensors(items: list[dict[str, Any]]) -> list[Tensor]:
-    return [
-        Tensor(item["name"], tuple(item["shape"]), item["dtype"], item["scale"] or 0.0, item["zero_point"] or 0)
-        for item in items
-    ]
-
-
-def _result_json(result: Any) -> dict[str, Any]:
-    return {
-        "memory": asdict(result.memory),
-        "operators": [asdict(operator) for operator in result.operators],
-        "toolchain": dict(result.toolchain),
-        "sections": [asdict(section) for section in result.sections],
-        "model_slot": asdict(result.model_slot) if result.model_slot else None,
-    }

@@ -6,13 +6,13 @@ from dataclasses import asdict
 from sqlmodel import Session
 
 from app.contract import models as api
-from app.errors import NotFound
+from app.errors import Invalid, NotFound
 from app.services.identity import new_id
 from app.storage import builders as rows
-from app.storage import events
+from app.storage import checks, events
 from app.storage.database import Transaction
 from app.storage.pages import Page
-from app.storage.tables import BuilderRow
+from app.storage.tables import BuilderCheckRow, BuilderRow
 from builders.contract import Manifest, parse_manifest
 from builders.runner import BuilderRunner, ResolvedBuilder
 
@@ -72,6 +72,22 @@ class BuilderService:
             "board",
         )
 
+    def chosen(self, session: Session, builder_id: str | None, board: str) -> BuilderRow:
+        """The builder of this id, which must build for the board, or without an id the newest for the board."""
+        if builder_id is None:
+            return self.for_board(session, board)
+        builder = self.builder(session, builder_id)
+        manifest = manifest_of(builder)
+        if manifest.board(board) is None:
+            names = ", ".join(item.name for item in manifest.boards)
+            raise Invalid(
+                "board_not_supported",
+                f"Builder {builder.name} does not build for {board}; it builds for {names}.",
+                "Take one of these boards, or leave builder_id out.",
+                "body.board",
+            )
+        return builder
+
     def boards(self, session: Session) -> list[api.Board]:
         """Every board, by name, as its newest builder describes it."""
         found: dict[str, api.Board] = {}
@@ -104,8 +120,9 @@ def manifest_of(row: BuilderRow) -> Manifest:
     return parse_manifest(json.dumps(row.manifest))
 
 
-def as_builder(row: BuilderRow) -> api.Builder:
+def as_builder(session: Session, row: BuilderRow) -> api.Builder:
     """A builder as the API shows it."""
+    check = checks.last_of(session, row.id)
     manifest = row.manifest
     return api.Builder(
         id=row.id,
@@ -124,5 +141,12 @@ def as_builder(row: BuilderRow) -> api.Builder:
         ],
         model_formats=manifest["model_formats"],
         parameters=manifest["parameters"],
+        estimates=manifest.get("estimates", False),
+        check=None if check is None else as_check(check),
         created_at=row.created_at,
     )
+
+
+def as_check(row: BuilderCheckRow) -> api.BuilderCheck:
+    """A check as the API shows it."""
+    return api.BuilderCheck.model_validate({**row.model_dump(exclude={"seq", "rules"}), "rules": row.rules or []})

@@ -38,7 +38,7 @@ class BuildService:
         """The build of the request's key, and whether it was queued now."""
         session = transaction.session
         version = self._models.version(session, request.model, request.version)
-        builder = self._builder(session, request)
+        builder = self._builders.chosen(session, request.builder_id, request.board)
         check_parameters(manifest_of(builder), request.parameters)
         self._check_fit(version, builder, request.board)
         key = BuildKey(
@@ -70,21 +70,6 @@ class BuildService:
         record(session, row)
         transaction.after_commit(lambda: self._jobs.start("build", row.id))
         return row, True
-
-    def _builder(self, session: Session, request: api.BuildRequest) -> BuilderRow:
-        if request.builder_id is None:
-            return self._builders.for_board(session, request.board)
-        builder = self._builders.builder(session, request.builder_id)
-        manifest = manifest_of(builder)
-        if manifest.board(request.board) is None:
-            names = ", ".join(board.name for board in manifest.boards)
-            raise Invalid(
-                "board_not_supported",
-                f"Builder {builder.name} does not build for {request.board}; it builds for {names}.",
-                "Take one of these boards, or leave builder_id out.",
-                "body.board",
-            )
-        return builder
 
     @staticmethod
     def _check_fit(version: ModelVersionRow, builder: BuilderRow, board_name: str) -> None:
@@ -178,12 +163,18 @@ class BuildService:
 
 def record(session: Session, row: BuildRow) -> None:
     """An event that tells what a build has become."""
-    data: dict[str, Any] = {"model": row.model, "version": row.version, "board": row.board, "attempts": row.attempts}
+    more: dict[str, Any] = {"attempts": row.attempts}
     if row.artifact_sha256:
-        data["artifact_sha256"] = row.artifact_sha256
+        more["artifact_sha256"] = row.artifact_sha256
     if row.error:
-        data["error"] = row.error
-    events.append(session, f"build.{row.state}", f"build/{row.id}", data)
+        more["error"] = row.error
+    record_as(session, row, f"build.{row.state}", more)
+
+
+def record_as(session: Session, row: BuildRow, type_: str, more: dict[str, Any]) -> None:
+    """An event about a build."""
+    data = {"model": row.model, "version": row.version, "board": row.board, **more}
+    events.append(session, type_, f"build/{row.id}", data)
 
 
 def as_build(row: BuildRow) -> api.Build:
@@ -195,6 +186,7 @@ def as_build(row: BuildRow) -> api.Build:
             **row.model_dump(exclude={"seq", "result", "cancel_requested"}),
             "artifacts": row.artifacts or [],
             "memory": result.get("memory"),
+            "performance": result.get("performance"),
             "operators": result.get("operators", []),
             "toolchain": result.get("toolchain", {}),
             "seconds": seconds,

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
+from app.services.checks import CheckService
 from app.services.credentials import CredentialService
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
+from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.models import ModelService
@@ -37,6 +39,8 @@ class Services:
     dataset_files: DatasetFiles
     builders: BuilderService
     builds: BuildService
+    estimates: EstimateService
+    checks: CheckService
     training: TrainingService
     devices: DeviceService
     credentials: CredentialService

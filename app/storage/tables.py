@@ -56,6 +56,33 @@ class BuilderRow(SQLModel, table=True):
     created_at: datetime = _moment()
 
 
+class BuilderCheckRow(SQLModel, table=True):
+    """A check of a builder against the contract; at most one that has not ended for each builder."""
+
+    __tablename__ = "builder_check"
+    __table_args__ = (
+        Index(
+            "ix_builder_check_live",
+            "builder_id",
+            unique=True,
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+        Index("ix_builder_check_builder", "builder_id"),
+    )
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    builder_id: str = Field(max_length=40)
+    digest: str = Field(max_length=100)
+    state: str = Field(default="queued", max_length=12)
+    rules: list[dict[str, Any]] | None = _json(nullable=True)
+    error: dict[str, Any] | None = _json(nullable=True)
+    attempts: int = 0
+    created_at: datetime = _moment()
+    started_at: datetime | None = _moment(nullable=True)
+    finished_at: datetime | None = _moment(nullable=True)
+
+
 class ModelRow(SQLModel, table=True):
     """A model's name, and which of its versions is active."""
 

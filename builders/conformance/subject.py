@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from builders.conformance.models import ConformanceModel, ConformanceModels, input_files
 from builders.conformance.rule import Untried
-from builders.contract import LABEL, Board, FirmwareVersion, Manifest, Success, parse_manifest
+from builders.contract import LABEL, Board, Estimate, Failure, FirmwareVersion, Manifest, Success, parse_manifest
 from builders.errors import BadManifestError, BuilderError
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Subject:
             raise Untried("the image does not run: it has no ENTRYPOINT, or a VOLUME")
         return self._laboratory
 
-    def files(self, model: ConformanceModel, board: str | None = None) -> dict[str, bytes]:
+    def files(self, model: ConformanceModel, board: str | None = None, *, estimate: bool = False) -> dict[str, bytes]:
         """The three files of /in."""
-        return input_files(model, board=board or self.board.name, version=VERSION)
+        return input_files(model, board=board or self.board.name, version=VERSION, estimate=estimate)
 
     def run(self, what: str, files: Mapping[str, bytes], **changes: Any) -> Trial:
         """A run that is remembered."""
@@ -125,8 +125,8 @@ def ending(trial: Trial) -> str:
     else:
         if result is None:
             parts.append("no result.json")
-        elif isinstance(result, Success):
-            parts.append("status succeeded")
+        elif isinstance(result, Success | Estimate):
+            parts.append(f"status {'succeeded' if isinstance(result, Success) else 'estimated'}")
         else:
             parts.append(f"status failed, {result.code}: {_short(result.message)}")
     tail = [line for line in trial.log if line.strip()][-2:]
@@ -138,7 +138,7 @@ def ending(trial: Trial) -> str:
 def said(trial: Trial) -> str:
     """Everything that a builder said, in small letters."""
     result = trial.valid_result()
-    words = [] if result is None or isinstance(result, Success) else [result.message, result.hint]
+    words = [result.message, result.hint] if isinstance(result, Failure) else []
     return re.sub(r"\s+", " ", "\n".join([*trial.log, *words])).lower()
 
 

@@ -76,7 +76,10 @@ class Board:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a builder image says about itself; `parameters` is a JSON Schema (2020-12)."""
+    """What a builder image says about itself; `parameters` is a JSON Schema (2020-12).
+
+    With `estimates` it also answers requests of mode `estimate`.
+    """
 
     name: str
     version: str
@@ -85,6 +88,7 @@ class Manifest:
     boards: tuple[Board, ...]
     model_formats: tuple[str, ...]
     parameters: Mapping[str, object]
+    estimates: bool = False
 
     def board(self, name: str) -> Board | None:
         """The board of this name, or None."""
@@ -195,12 +199,16 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Performance:
-    """The cost of an inference in total and per layer; `details` are the builder's own figures by name."""
+    """The cost of an inference in total and per layer; `details` are the builder's own figures by name.
+
+    `notes` are sentences for the reader: what a figure leaves out, or what it could not be based on.
+    """
 
     basis: Basis
     total: Cost
     layers: tuple[LayerCost, ...]
     details: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,6 +225,16 @@ class Success:
 
 
 @dataclass(frozen=True)
+class Estimate:
+    """A result.json that says `estimated`: what a build would give, of which nothing was built."""
+
+    memory: Memory
+    operators: tuple[Operator, ...]
+    toolchain: Mapping[str, str]
+    performance: Performance
+
+
+@dataclass(frozen=True)
 class Failure:
     """A result.json that says `failed`."""
 
@@ -225,4 +243,4 @@ class Failure:
     hint: str
 
 
-Result = Success | Failure
+Result = Success | Estimate | Failure

@@ -65,6 +65,7 @@ def parse_manifest(text: str | bytes) -> Manifest:
         boards=boards,
         model_formats=tuple(document["model_formats"]),
         parameters=document["parameters"],
+        estimates=document.get("estimates", False),
     )
 
 

@@ -36,11 +36,16 @@ def build_request_json(
     parameters: Mapping[str, object],
     firmware_version: FirmwareVersion,
     source_date_epoch: int,
+    estimate: bool = False,
 ) -> bytes:
-    """The bytes of build.json: the same arguments give the same bytes. Raises BadRequestError."""
+    """The bytes of build.json: the same arguments give the same bytes. Raises BadRequestError.
+
+    An estimate is for builders whose manifest offers it: to the others, `mode` is an unknown word.
+    """
     return _write(
         {
             "contract": CONTRACT,
+            **({"mode": "estimate"} if estimate else {}),
             "model": {**asdict(model), "file": MODEL_FILE},
             "tensors": {"inputs": [asdict(t) for t in inputs], "outputs": [asdict(t) for t in outputs]},
             "board": board,

@@ -8,6 +8,7 @@ from builders.contract.documents import (
     Basis,
     BuiltImage,
     Cost,
+    Estimate,
     Failure,
     FirmwareVersion,
     ImageKind,
@@ -37,6 +38,13 @@ def parse_result(data: bytes) -> Result:
     if document["status"] == "failed":
         error = document["error"]
         return Failure(error["code"], error["message"], error.get("hint", ""))
+    if document["status"] == "estimated":
+        return Estimate(
+            memory=Memory(**document["memory"]),
+            operators=_operators(document),
+            toolchain=document["toolchain"],
+            performance=_performance(document["performance"]),
+        )
     images: list[BuiltImage] = []
     for index, image in enumerate(document["images"]):
         try:
@@ -59,26 +67,29 @@ def parse_result(data: bytes) -> Result:
                 version=version,
             )
         )
-    slot = document.get("model_slot")
+    slot, performance = document.get("model_slot"), document.get("performance")
     return Success(
         images=tuple(images),
         sections=tuple(Section(s["name"], s["address"], s["size"]) for s in document["sections"]),
         memory=Memory(**document["memory"]),
-        operators=tuple(Operator(o["name"], o["count"]) for o in document["operators"]),
+        operators=_operators(document),
         toolchain=document["toolchain"],
         model_slot=None if slot is None else ModelSlot(slot["abi"], slot["size"], slot["arena_bytes"]),
-        performance=_performance(document.get("performance")),
+        performance=None if performance is None else _performance(performance),
     )
 
 
-def _performance(document: Mapping[str, Any] | None) -> Performance | None:
-    if document is None:
-        return None
+def _operators(document: Mapping[str, Any]) -> tuple[Operator, ...]:
+    return tuple(Operator(o["name"], o["count"]) for o in document["operators"])
+
+
+def _performance(document: Mapping[str, Any]) -> Performance:
     return Performance(
         basis=Basis(document["basis"]),
         total=_cost(document),
         layers=tuple(LayerCost(layer["name"], layer["operator"], _cost(layer)) for layer in document.get("layers", ())),
         details=document.get("details", {}),
+        notes=tuple(document.get("notes", ())),
     )
 
 

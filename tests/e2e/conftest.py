@@ -115,7 +115,7 @@ def shipped_image(engine: docker.DockerClient) -> str:
 @pytest.fixture(scope="module")
 def world(engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder: Path = tmp_path_factory.mktemp("world")
-    server = ServerProcess(folder / "data", build_seconds="20", update_seconds="60")
+    server = ServerProcess(folder / "data", build_seconds="20", update_seconds="60", measure_seconds="5")
     server.start()
     edge = EdgeProcess(server, "board-1", folder / "edge")
     with server.client() as api:

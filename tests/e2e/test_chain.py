@@ -52,7 +52,8 @@ def test_the_same_build_asked_for_twice_is_answered_from_the_store_in_millisecon
     response = world.api.post("/v1/builds", json={"model": "digits-cnn", "board": "mps2-an386"})
     seconds = time.perf_counter() - begun
     assert response.status_code == 200
-    assert response.json() == first
+    # The figures may have been measured meanwhile.
+    assert {**response.json(), "performance": None} == {**first, "performance": None}
     assert seconds < first["seconds"] / 4
 
 

@@ -69,8 +69,10 @@ def shipped_models() -> ConformanceModels:
     return ConformanceModels(valid, other, custom, "TINYMLAAS_NO_SUCH_OPERATOR")
 
 
-def input_files(model: ConformanceModel, *, board: str, version: FirmwareVersion) -> dict[str, bytes]:
-    """The three files of /in for a build of this model."""
+def input_files(
+    model: ConformanceModel, *, board: str, version: FirmwareVersion, estimate: bool = False
+) -> dict[str, bytes]:
+    """The three files of /in for a build of this model, or for an estimate."""
     return {
         "model.tflite": model.content,
         "build.json": build_request_json(
@@ -81,6 +83,7 @@ def input_files(model: ConformanceModel, *, board: str, version: FirmwareVersion
             parameters={},
             firmware_version=version,
             source_date_epoch=SOURCE_DATE_EPOCH,
+            estimate=estimate,
         ),
         "golden.json": golden_json(model.vectors),
     }

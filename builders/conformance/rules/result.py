@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from builders.conformance.models import SOURCE_DATE_EPOCH
 from builders.conformance.rule import Broken, Rule, Untried
 from builders.conformance.subject import VERSION, Subject, ending
-from builders.contract import RESULT_FILE, BuiltImage, ImageKind
+from builders.contract import RESULT_FILE, BuiltImage, Estimate, ImageKind
 from builders.errors import BadResultError
 from builders.signing import HEADER_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_ESTIMATE_TOLERANCE = 0.25
 _RAW = frozenset({"bin", "tflite", "tar"})
 """Formats whose file is what lies in the device's memory, byte for byte."""
 
@@ -101,6 +102,23 @@ def _memory(subject: Subject) -> str:
     return f"flash {memory.flash_bytes}, RAM {memory.ram_bytes}, arena {memory.arena_bytes}"
 
 
+def _estimate(subject: Subject) -> str:
+    built = subject.success.memory
+    if not subject.manifest.estimates:
+        raise Untried("the manifest does not offer estimates")
+    trial = subject.run("an estimate", subject.files(subject.models.valid, estimate=True))
+    result = trial.valid_result()
+    if trial.code != 0 or not isinstance(result, Estimate):
+        raise Broken(f"asked for an estimate: {ending(trial)}")
+    for name in ("flash_bytes", "ram_bytes"):
+        estimated, real = getattr(result.memory, name), getattr(built, name)
+        if abs(estimated - real) > _ESTIMATE_TOLERANCE * real:
+            raise Broken(f"{name} is estimated as {estimated}, and the build has {real}")
+    return (
+        f"flash {result.memory.flash_bytes} of {built.flash_bytes}, RAM {result.memory.ram_bytes} of {built.ram_bytes}"
+    )
+
+
 def _repeats(subject: Subject) -> str:
     first = subject.success
     trial = subject.again
@@ -156,6 +174,12 @@ RULES = (
         "The footprint is plausible",
         "Report what the linker or compiler measured, in bytes.",
         _memory,
+    ),
+    Rule(
+        "estimate.agrees",
+        "An estimate is near what is built",
+        "Correct the estimate, or take `estimates` out of the manifest.",
+        _estimate,
     ),
     Rule(
         "output.repeats",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builders.contract import (
+    Estimate,
     Failure,
     FirmwareVersion,
     GoldenVector,
@@ -160,6 +161,65 @@ def test_the_documented_result_is_read() -> None:
     without_slot = parse_result(changed(RESULT, "/model_slot", ...).encode())
     assert isinstance(without_slot, Success)
     assert without_slot.model_slot is None
+
+
+ESTIMATE: dict[str, Any] = {
+    **{name: RESULT[name] for name in ("contract", "memory", "operators", "toolchain")},
+    "status": "estimated",
+    "performance": {"basis": "estimated", "instructions": 900, "notes": ["MUL was not measured."]},
+}
+
+
+def test_the_documented_estimate_is_read() -> None:
+    result = parse_result(json.dumps(ESTIMATE).encode())
+    assert isinstance(result, Estimate)
+    assert (result.memory.flash_bytes, result.performance.total.instructions) == (34567, 900)
+    assert result.performance.notes == ("MUL was not measured.",)
+
+
+@pytest.mark.parametrize(
+    ("pointer", "value", "field"),
+    [
+        ("/performance", ..., ""),
+        ("/memory/flash_bytes", -1, "/memory/flash_bytes"),
+        ("/images", RESULT["images"], ""),
+        ("/performance/notes", ["x"] * 17, "/performance/notes"),
+    ],
+)
+def test_a_wrong_estimate_names_the_field(pointer: str, value: object, field: str) -> None:
+    with pytest.raises(BadResultError) as caught:
+        parse_result(changed(ESTIMATE, pointer, value).encode())
+    assert caught.value.field == field
+
+
+def test_estimates_are_offered_by_the_manifest_alone() -> None:
+    assert parse_manifest(json.dumps(MANIFEST)).estimates is False
+    assert parse_manifest(changed(MANIFEST, "/estimates", True)).estimates is True
+    with pytest.raises(BadManifestError) as caught:
+        parse_manifest(changed(MANIFEST, "/estimates", "yes"))
+    assert caught.value.field == "/estimates"
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "name"),
+    [
+        (553648128, ImageKind.FIRMWARE, "firmware"),
+        (553648128 + 4194304, ImageKind.FIRMWARE, None),
+        (553648128, ImageKind.MODEL, None),
+        (0x1000, ImageKind.MODEL, "model-a"),
+        (0x2FFF, ImageKind.MODEL, "model-b"),
+        (0x1000, ImageKind.BOOTLOADER, None),
+    ],
+)
+def test_the_slot_of_an_image_is_found_by_its_kind_and_address(address: int, kind: ImageKind, name: str | None) -> None:
+    slots = {
+        **MANIFEST["boards"][0]["slots"],
+        "model-a": {"address": 0x1000, "size": 0x1000},
+        "model-b": {"address": 0x2000, "size": 0x1000},
+        "modelling": {"address": 0, "size": 0x1000},
+    }
+    board = parse_manifest(changed(MANIFEST, "/boards/0/slots", slots)).boards[0]
+    assert board.slot_for(kind, address) == name
 
 
 def test_a_documented_failure_is_read() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -10,13 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from builders.errors import (
+    BadResultError,
     DockerUnavailableError,
     NoResultError,
     OutOfMemoryError,
     OutputNotRegularError,
     OutputTooLargeError,
 )
-from builders.output import Exit, judge, read_directory, read_tar
+from builders.output import Exit, judge, judge_estimate, read_directory, read_tar
 from builders.runner import Limits
 
 if TYPE_CHECKING:
@@ -136,6 +138,31 @@ def test_running_out_of_memory_outweighs_a_good_exit_code() -> None:
 def test_success_without_a_result_is_none() -> None:
     with pytest.raises(NoResultError):
         judge(Exit(0), {"firmware.bin": b"x"}, seconds=1)
+
+
+def result_json(**changes: object) -> dict[str, bytes]:
+    memory = {"flash_bytes": 1, "ram_bytes": 1, "arena_bytes": 1}
+    document = {"contract": 1, "status": "estimated", "memory": memory, "operators": [], "toolchain": {}}
+    document |= {"performance": {"basis": "estimated"}} | changes
+    return {"result.json": json.dumps(document).encode()}
+
+
+def test_an_estimate_is_judged_like_a_build() -> None:
+    assert judge_estimate(Exit(0), result_json()).memory.ram_bytes == 1
+    with pytest.raises(BadResultError, match="'estimated', but the builder ended with exit code 3"):
+        judge_estimate(Exit(3), result_json())
+    with pytest.raises(OutOfMemoryError):
+        judge_estimate(Exit(0, out_of_memory=True), result_json())
+
+
+def test_an_estimate_is_no_answer_to_a_build_nor_a_build_to_an_estimate() -> None:
+    with pytest.raises(BadResultError, match=r"holds an estimate, and build\.json asked for a build"):
+        judge(Exit(0), result_json(), seconds=1)
+    image = {"kind": "firmware", "file": "a", "format": "bin", "sha256": "0" * 64, "load_address": 0}
+    built = json.loads(result_json(status="succeeded", sections=[])["result.json"])
+    built["images"] = [{**image, "version": "1.0.0+0"}]
+    with pytest.raises(BadResultError, match=r"holds a build, and build\.json asked for an estimate"):
+        judge_estimate(Exit(0), {"result.json": json.dumps(built).encode()})
 
 
 def test_reading_leaves_no_descriptor_open(tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ class Bodies:
             "artifact_sha256": SHA if done else None,
             "artifacts": [self.build_artifact()] if done else [],
             "memory": {"flash_bytes": 34567, "ram_bytes": 2345, "arena_bytes": 1024} if done else None,
+            "performance": None,
             "operators": [],
             "toolchain": {},
             "error": None,
@@ -258,6 +259,8 @@ class Bodies:
             "boards": [board],
             "model_formats": ["tflite"],
             "parameters": {"type": "object"},
+            "estimates": True,
+            "check": None,
             "created_at": self.at,
         }
 

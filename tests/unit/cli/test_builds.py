@@ -61,6 +61,54 @@ def test_every_image_of_a_build_is_shown_with_its_slot(cli: Cli, server: FakeSer
         assert line in shown
 
 
+PERFORMANCE = {
+    "basis": "measured",
+    "instructions": 265560,
+    "cycles": None,
+    "macs": 199000,
+    "seconds": None,
+    "layers_basis": "estimated",
+    "details": {},
+    "notes": ["The layers are scaled."],
+    "layers": [
+        {"name": "layer 0", "operator": "CONV_2D", "instructions": 37920, "cycles": None, "macs": 9216, "seconds": None}
+    ],
+}
+
+
+def test_figures_say_whether_they_were_estimated_or_measured(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on(f"GET {BUILD}", httpx.Response(200, json=bodies.build(performance=PERFORMANCE)))
+    shown = cli("builds", "show", "bld_0123456789abcdef").stdout
+    assert "265,560 instructions, 199,000 MACs (measured)" in shown
+    assert "The layers are scaled." in shown
+    assert "LAYER (estimated)" in shown
+    assert "CONV_2D" in shown
+
+
+def test_an_estimate_is_asked_for_without_a_version_of_firmware(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    build = bodies.build(performance=PERFORMANCE)
+    names = ("model", "version", "model_sha256", "board", "builder_id", "builder_digest", "parameters", "memory")
+    estimate = {name: build[name] for name in (*names, "performance", "operators")}
+    server.on("POST /v1/builds/estimate", httpx.Response(200, json={**estimate, "seconds": 0.9}))
+    result = cli("builds", "estimate", "digits-cnn", "--board", "mps2-an386", "-p", "optimise=size")
+    assert result.exit_code == 0, result.output
+    assert json.loads(server.requests[0].content) == {
+        "model": "digits-cnn",
+        "board": "mps2-an386",
+        "parameters": {"optimise": "size"},
+    }
+    assert "34,567 bytes" in result.stdout
+    assert "2,345 bytes, 1,024 of them the arena" in result.stdout
+
+
+def test_what_cannot_fit_ends_with_the_numbers(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    refusal = bodies.problem(422, slug="model_too_large", detail="about 9 bytes are needed; it has 8", remedy="Shrink.")
+    server.on("POST /v1/builds/estimate", refusal)
+    result = cli("builds", "estimate", "digits-cnn", "--board", "mps2-an386")
+    assert result.exit_code != 0
+    assert "about 9 bytes are needed; it has 8" in result.stderr
+
+
 def test_a_failed_build_is_an_end_that_is_not_wanted(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
     failure = {"slug": "unsupported_operator", "detail": "No LSTM.", "remedy": "Leave it out."}
     server.on("POST /v1/builds", httpx.Response(202, json=bodies.build("queued")))

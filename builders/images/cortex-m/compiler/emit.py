@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from compiler.graph import Graph, Node, Tensor
-from compiler.layer import Constant, Layer, State
+from compiler.layer import WIDTHS, Constant, Layer, State
 from compiler.plan import Plan
 
 _PER_LINE = {"int8_t": 24, "uint8_t": 24, "int16_t": 16, "uint16_t": 16, "int32_t": 10}
-_WIDTHS = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4}
 
 
 def emit(
@@ -118,7 +117,7 @@ def _state(state: State) -> list[str]:
 
 def _is_mixed(state: State) -> bool:
     """It does not begin with the same byte all over."""
-    return len(set(state.initial)) > (_WIDTHS[state.c_type] == 1)
+    return len(set(state.initial)) > (WIDTHS[state.c_type] == 1)
 
 
 def _reset(state: State) -> str:
@@ -214,14 +213,14 @@ def _literal(value: int) -> str:
 
 def states_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of RAM beside the arena."""
-    return sum(_WIDTHS[state.c_type] * state.count for state in _states(layers))
+    return sum(state.bytes for state in _states(layers))
 
 
 def constants_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of all constant arrays: what the model's section holds at the least."""
 
     def size(constant: Constant) -> int:
-        return _WIDTHS[constant.c_type] * len(constant.values)
+        return WIDTHS[constant.c_type] * len(constant.values)
 
-    initial = sum(_WIDTHS[state.c_type] * state.count for state in _states(layers) if _is_mixed(state))
+    initial = sum(state.bytes for state in _states(layers) if _is_mixed(state))
     return initial + sum(size(constant) for layer in layers for constant in layer.constants)

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from compiler.graph import Tensor
 
+WIDTHS = {"int8_t": 1, "uint8_t": 1, "int16_t": 2, "uint16_t": 2, "int32_t": 4}
+"""Bytes of the C types of constants and states."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -47,6 +50,11 @@ class State:
     count: int
     initial: Sequence[int] = ()
     fill: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """Size."""
+        return WIDTHS[self.c_type] * self.count
 
 
 @dataclass(frozen=True, slots=True)

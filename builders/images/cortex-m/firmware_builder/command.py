@@ -9,12 +9,14 @@ from pathlib import Path
 from types import FrameType
 
 from compiler.compile import compile_model
+from compiler.cost import estimate
 from compiler.errors import Code, CompileError
 from compiler.parse import MAX_MODEL_BYTES
 
 from firmware_builder.alone import choose_output, find_model, pseudo_random_inputs
 from firmware_builder.boards import find_board, load_boards
 from firmware_builder.build import IMAGE, build, check_size
+from firmware_builder.estimate import estimate_build
 from firmware_builder.request import (
     MODEL_FILE,
     check_tensors,
@@ -23,7 +25,7 @@ from firmware_builder.request import (
     read_golden_inputs,
     read_request,
 )
-from firmware_builder.result import IMAGE_FILE, RESULT_FILE, write_failure, write_success
+from firmware_builder.result import IMAGE_FILE, RESULT_FILE, write_estimate, write_failure, write_success
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
 ALONE_BOARD = "mps2-an386"
@@ -105,11 +107,18 @@ def _build(options: argparse.Namespace, out: Path) -> None:
         else read_golden_inputs(folder, compiled.graph)
     )
     check_size(compiled, board, golden)
+    if request.estimate:
+        estimated = estimate_build(compiled, board, request.optimise, golden)
+        print(f"[4/4] writing {RESULT_FILE}", flush=True)
+        write_estimate(out, estimated, compiled.operators)
+        print(f"estimated: {estimated.flash_bytes} bytes of flash, {estimated.ram_bytes} of RAM", flush=True)
+        return
     print(f"[4/5] building the firmware for {board.name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=_temporary(out)) as temporary:
         firmware = build(compiled, request, board, golden, Path(temporary))
     print(f"[5/5] writing {IMAGE_FILE} and {RESULT_FILE}", flush=True)
-    write_success(out, firmware, request, board)
+    costs = estimate(compiled.graph.nodes, compiled.layers, board.cpu, request.optimise.value)
+    write_success(out, firmware, request, board, costs)
     print(
         f"succeeded: {out / IMAGE_FILE}, {len(firmware.image)} bytes of flash, "
         f"{firmware.bytes_in(board.ram_address, board.ram_bytes)} of RAM",

@@ -37,6 +37,7 @@ class Request:
     board: str
     optimise: Optimise
     profile: bool
+    estimate: bool
     firmware_version: str
     model_sha256: str
     tensors: tuple[tuple[tuple[int, ...], str], ...] | None
@@ -109,6 +110,7 @@ def read_request(folder: Path, model: bytes) -> Request:
         board=_text(document, "board"),
         optimise=_optimise(parameters),
         profile=_profile(parameters),
+        estimate=_estimate(document),
         firmware_version=_version(_text(document, "firmware_version")),
         model_sha256=sha256,
         tensors=tuple(_tensor(item) for name in ("inputs", "outputs") for item in _list(tensors, name)),
@@ -121,6 +123,7 @@ def default_request(board: str, model: bytes) -> Request:
         board=board,
         optimise=Optimise.BALANCED,
         profile=False,
+        estimate=False,
         firmware_version="0.0.0+0",
         model_sha256=hashlib.sha256(model).hexdigest(),
         tensors=None,
@@ -139,6 +142,13 @@ def _profile(parameters: dict[str, object]) -> bool:
     if not isinstance(value, bool):
         raise bad_request(f"the parameter profile cannot be {value!r:.80}")
     return value
+
+
+def _estimate(document: dict[str, object]) -> bool:
+    mode = document.get("mode", "build")
+    if mode not in {"build", "estimate"}:
+        raise bad_request(f"the mode cannot be {mode!r:.80}")
+    return mode == "estimate"
 
 
 def _check_parameters(parameters: dict[str, object]) -> None:

@@ -4,12 +4,15 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from compiler.cost import LayerCost
 from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
 from firmware_builder.build import Firmware
+from firmware_builder.estimate import Estimate, performance
 from firmware_builder.request import CONTRACT, Request
 
 IMAGE_FILE = "firmware.bin"
@@ -18,7 +21,9 @@ _MAX_TEXT = 3000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_success(out: Path, firmware: Firmware, request: Request, board: Board) -> dict[str, object]:
+def write_success(
+    out: Path, firmware: Firmware, request: Request, board: Board, costs: Sequence[LayerCost]
+) -> dict[str, object]:
     """firmware.bin, then the result that names it."""
     result = {
         "contract": CONTRACT,
@@ -48,10 +53,28 @@ def write_success(out: Path, firmware: Firmware, request: Request, board: Board)
             "size": firmware.section_bytes(".model"),
             "arena_bytes": firmware.compiled.plan.arena_bytes,
         },
+        "performance": performance(costs),
     }
     _write(out / IMAGE_FILE, firmware.image)
     _write(out / RESULT_FILE, _text(result))
     return result
+
+
+def write_estimate(out: Path, estimate: Estimate, operators: Mapping[str, int]) -> None:
+    """The result of a request of mode `estimate`."""
+    result = {
+        "contract": CONTRACT,
+        "status": "estimated",
+        "memory": {
+            "flash_bytes": estimate.flash_bytes,
+            "ram_bytes": estimate.ram_bytes,
+            "arena_bytes": estimate.arena_bytes,
+        },
+        "operators": [{"name": name, "count": count} for name, count in operators.items()],
+        "toolchain": {},
+        "performance": performance(estimate.layers),
+    }
+    _write(out / RESULT_FILE, _text(result))
 
 
 def write_failure(out: Path, error: CompileError) -> None:
