@@ -10,6 +10,7 @@ from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
 from firmware_builder.elf import Section, read_sections
+from firmware_builder.objects import precompiled
 from firmware_builder.request import Request
 from firmware_builder.sources import generated_sources, identity
 from firmware_builder.toolchain import PREFIX, Toolchain
@@ -70,6 +71,8 @@ def build(
             shutil.copyfile(file, folder / file.name)
     for name, text in generated_sources(compiled, board, who, golden_inputs).items():
         (folder / name).write_text(text, encoding="ascii")
+    for made in precompiled(board, request.optimise):
+        shutil.copyfile(made, folder / made.name)
     toolchain = Toolchain(folder, board, request.optimise)
     toolchain.build()
     return Firmware(

@@ -52,7 +52,7 @@ def generated_sources(
     """File name and text of everything generated."""
     return {
         **compiled.sources,
-        "board.h": _board(board),
+        "board.h": board_header(board),
         "build_info.h": _build_info(who),
         "golden.h": _golden_header(len(golden_inputs)),
         "golden.c": _golden(compiled.graph, golden_inputs),
@@ -65,7 +65,8 @@ def _guarded(name: str, role: str, lines: Sequence[str]) -> str:
     return "\n".join([f"/* {role} Generated. */", f"#ifndef {guard}", f"#define {guard}", "", *lines, "", "#endif", ""])
 
 
-def _board(board: Board) -> str:
+def board_header(board: Board) -> str:
+    """board.h."""
     return _guarded(
         "board.h",
         f"Where {board.name} has its devices.",

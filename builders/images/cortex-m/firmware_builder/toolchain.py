@@ -55,15 +55,22 @@ class Toolchain:
         """Version of gcc."""
         return self._run([f"{PREFIX}gcc", "-dumpfullversion"]).strip()
 
-    def build(self) -> None:
-        """Compiles every .c of the folder and links firmware.elf and firmware.bin."""
+    def compile(self) -> list[str]:
+        """Compiles every .c of the folder whose object is not there yet; the objects of all, by name."""
         objects: list[str] = []
         for source in sorted(self.folder.glob("*.c")):
-            print(f"    {source.name}", flush=True)
             target = f"{source.stem}.o"
+            objects.append(target)
+            if (self.folder / target).exists():
+                continue
+            print(f"    {source.name}", flush=True)
             levels = _MODEL if source.name == _MODEL_SOURCE else _RUNTIME
             self._gcc([levels[self.optimise], *_FLAGS, "-c", source.name, "-o", target])
-            objects.append(target)
+        return objects
+
+    def build(self) -> None:
+        """Compiles and links firmware.elf and firmware.bin."""
+        objects = self.compile()
         self._gcc([*_LINK, *objects, "-lgcc", "-o", "firmware.elf"])
         self._run([f"{PREFIX}objcopy", "-O", "binary", "firmware.elf", "firmware.bin"])
 
