@@ -72,6 +72,7 @@ class Bench:
     def __init__(self, api: httpx.Client) -> None:
         self.api = api
         self._counter = count(1)
+        self.last = 0
 
     def version(self, model: str) -> dict[str, Any]:
         """The newest version of a model."""
@@ -87,7 +88,8 @@ class Bench:
     def build(self, model: str) -> list[float]:
         """A build under a new key, to its signed image, and how long it took; then its measurement is waited for."""
         began = time.perf_counter()
-        build = self.request(model, next(self._counter))
+        self.last = next(self._counter)
+        build = self.request(model, self.last)
         while build["finished_at"] is None:
             time.sleep(POLL_SECONDS)
             build = self.api.get(f"/v1/builds/{build['id']}").json()
@@ -143,7 +145,7 @@ def main() -> None:
                         alone = times(options.repeat, run)
                     bench.build(model)
                     served = [seconds for _ in range(options.repeat) for seconds in bench.build(model)]
-                    stored = times(10 * options.repeat, lambda model=model: bench.request(model, 1))  # type: ignore[misc]  # bound now
+                    stored = times(10 * options.repeat, lambda model=model: bench.request(model, bench.last))  # type: ignore[misc]  # bound now
                     ratio = statistics.median(served) / statistics.median(alone)
                     line(f"{model}: bare docker run", alone)
                     line(f"{model}: request to signed firmware", served, f"{ratio:.2f} times the bare run")

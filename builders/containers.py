@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from builders.runner import Limits
 
 ENDED = frozenset({"exited", "dead"})
+_REMOVED_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -152,12 +154,18 @@ def of_labels(client: docker.DockerClient, labels: Sequence[str]) -> list[Contai
     return client.containers.list(all=True, filters={"label": list(labels)}, ignore_removed=True)
 
 
+def _remove(container: Container) -> None:
+    with ignoring(404, 409):  # gone, or being removed: by us in a moment, or by another of this server
+        container.remove(force=True, v=True)
+
+
 def remove(client: docker.DockerClient, labels: Sequence[str]) -> None:
     """Kill and remove every container and volume that carries all of these `name=value` labels."""
     with engine_errors():
-        for container in of_labels(client, labels):
-            with ignoring(404, 409):  # gone, or being removed: by us in a moment, or by another of this server
-                container.remove(force=True, v=True)
+        # At once: the engine takes tenths of a second for each, and a build waits for the last of them.
+        if found := of_labels(client, labels):
+            with ThreadPoolExecutor(min(len(found), _REMOVED_AT_ONCE)) as pool:
+                list(pool.map(_remove, found))
         for volume in client.volumes.list(filters={"label": list(labels)}):
             with ignoring(404, 409):  # still in use by a container that is being removed: a later `reap` finds it
                 volume.remove(force=True)
