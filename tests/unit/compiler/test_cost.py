@@ -1,5 +1,6 @@
 """Estimates: exact where the planner knows, complete in their table, and honest about what was not measured."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -36,6 +37,23 @@ def test_the_instructions_of_a_layer_are_its_counts_times_the_coefficients(tmp_p
     [found] = cost.estimate([node], [layer], "cortex-m4", "balanced", file)
     assert (found.instructions, found.code_bytes, found.calibrated) == (5 + 100 + 70, 20, True)
     assert cost.code_bytes([found], "cortex-m4", "balanced", file) == 1000 + 300 + 20
+
+
+def test_a_kernel_whose_parameters_changed_gets_a_rough_figure_and_breaks_no_build() -> None:
+    index = next(number for number, layer in enumerate(DIGITS.layers) if layer.kernel == "tml_softmax")
+    changed = dataclasses.replace(DIGITS.layers[index], kernel="tml_conv_2d")
+    [found] = cost.estimate([DIGITS.graph.nodes[index]], [changed], "cortex-m4", "balanced")
+    assert not found.calibrated
+    assert found.instructions > 0
+
+
+def test_an_addition_is_calibrated() -> None:
+    from random_chains import random_chain
+
+    chains = (compile_model(random_chain(seed)[0]) for seed in range(40))
+    chain = next(chain for chain in chains if any(layer.kernel == "tml_add" for layer in chain.layers))
+    costs = cost.estimate(chain.graph.nodes, chain.layers, "cortex-m4", "balanced")
+    assert all(each.calibrated for each in costs if each.kernel == "tml_add")
 
 
 def test_what_was_not_measured_gets_a_rough_figure_and_is_named(tmp_path: Path) -> None:
