@@ -1,6 +1,7 @@
 """The job engine on DBOS Transact: durable workflows on SQLite or PostgreSQL, recovered when a process dies."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -18,8 +19,9 @@ APPLICATION_VERSION = "2"
 _log = structlog.get_logger(__name__)
 
 
-class _Work:
-    """Who carries out the workflows: DBOS finds them by function, so the objects behind are looked up here."""
+@dataclass(frozen=True)
+class Work:
+    """Who carries out the workflows, by the kind of job."""
 
     build: BuildJob
     measure: MeasureJob
@@ -28,33 +30,39 @@ class _Work:
     update: UpdateJob
 
 
+class _Of:
+    """The work of this process: DBOS finds workflows by function, so the objects behind are looked up here."""
+
+    process: Work
+
+
 @DBOS.workflow(name="build")
 def _build(build_id: str) -> None:
     with structlog.contextvars.bound_contextvars(job_id=build_id):
-        if DBOS.run_step({"name": "begin"}, _Work.build.begin, build_id):
-            compiled = DBOS.run_step({"name": "compile"}, _Work.build.compile, build_id)
-            DBOS.run_step({"name": "finish"}, _Work.build.finish, build_id, compiled)
-            DBOS.run_step({"name": "measure"}, _Work.measure.measure, build_id)
+        if DBOS.run_step({"name": "begin"}, _Of.process.build.begin, build_id):
+            compiled = DBOS.run_step({"name": "compile"}, _Of.process.build.compile, build_id)
+            DBOS.run_step({"name": "finish"}, _Of.process.build.finish, build_id, compiled)
+            DBOS.run_step({"name": "measure"}, _Of.process.measure.measure, build_id)
 
 
 @DBOS.workflow(name="check")
 def _check(check_id: str) -> None:
     with structlog.contextvars.bound_contextvars(job_id=check_id):
-        DBOS.run_step({"name": "check"}, _Work.check.check, check_id)
+        DBOS.run_step({"name": "check"}, _Of.process.check.check, check_id)
 
 
 @DBOS.workflow(name="training")
 def _training(job_id: str) -> None:
     with structlog.contextvars.bound_contextvars(job_id=job_id):
-        if DBOS.run_step({"name": "begin"}, _Work.training.begin, job_id):
-            ran = DBOS.run_step({"name": "run"}, _Work.training.run, job_id)
-            DBOS.run_step({"name": "finish"}, _Work.training.finish, job_id, ran)
+        if DBOS.run_step({"name": "begin"}, _Of.process.training.begin, job_id):
+            ran = DBOS.run_step({"name": "run"}, _Of.process.training.run, job_id)
+            DBOS.run_step({"name": "finish"}, _Of.process.training.finish, job_id, ran)
 
 
 @DBOS.workflow(name="update")
 def _update(update_id: str) -> None:
     with structlog.contextvars.bound_contextvars(job_id=update_id):
-        DBOS.run_step({"name": "drive"}, _Work.update.drive, update_id)
+        DBOS.run_step({"name": "drive"}, _Of.process.update.drive, update_id)
 
 
 _WORKFLOWS: dict[str, Callable[[str], None]] = {
@@ -84,12 +92,9 @@ class DbosEngine:
             )
         )
 
-    def launch(
-        self, *, build: BuildJob, measure: MeasureJob, check: CheckJob, training: TrainingJob, update: UpdateJob
-    ) -> None:
+    def launch(self, work: Work) -> None:
         """Begin to work, first on what a process before this one left unfinished."""
-        _Work.build, _Work.measure, _Work.check = build, measure, check
-        _Work.training, _Work.update = training, update
+        _Of.process = work
         DBOS.launch()
         DBOS.register_queue("build", worker_concurrency=self._settings.build_workers, polling_interval_sec=0.1)
         # One at a time: a check runs its builder some thirty times, and builds wait for nobody's check.

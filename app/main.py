@@ -36,7 +36,7 @@ from app.api.middleware import BodyLimit, RequestId
 from app.contract.binding import CONTRACT, Handlers, bind, load_contract
 from app.devices import RegistrationKeeper
 from app.engine import make_runner
-from app.jobs import DbosEngine
+from app.jobs import DbosEngine, Work
 from app.keys import signing_key
 from app.retention import RetentionKeeper
 from app.services.build_job import BuildJob
@@ -67,6 +67,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.logs import LogStore
+from builders.runner import BuilderRunner
 from lwm2m.bridge import EMBEDDED, make_bridge
 from lwm2m.coap import Listener
 from lwm2m.leshan import leshan_app
@@ -224,7 +225,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(model_service.seed_catalog)
     retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
     async with server, bridge, keeper, retention:
-        build_job = BuildJob(database, blobs, logs, runner, key, settings)
         training_job = TrainingJob(database, blobs, model_service, settings, dataset_files.path)
         update_job = UpdateJob(
             database,
@@ -235,19 +235,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings,
             package_base=package_base,
         )
-        # Before any job runs: what is left of a check belongs to nobody, while what is left of a build may be adopted.
-        await run_in_threadpool(build_service.reap, runner)
-        await run_in_threadpool(
-            jobs.launch,
-            build=build_job,
+        work = Work(
+            build=BuildJob(database, blobs, logs, runner, key, settings),
             measure=MeasureJob(database, blobs, logs, settings),
             check=CheckJob(database, runner),
             training=training_job,
             update=update_job,
         )
-        for service in (build_service, check_service, training_service, update_service):
-            await run_in_threadpool(service.resume)
-        await run_in_threadpool(training_job.reap)
+        await run_in_threadpool(_begin, services, jobs, work, runner)
         _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
             yield
@@ -257,6 +252,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             update_job.stop()
             await run_in_threadpool(jobs.close, settings.shutdown_seconds)
     database.close()
+
+
+def _begin(services: Services, jobs: DbosEngine, work: Work, runner: BuilderRunner) -> None:
+    # Before any job runs: what is left of a check belongs to nobody, while what is left of a build may be adopted.
+    services.builds.reap(runner)
+    jobs.launch(work)
+    for service in (services.builds, services.checks, services.training, services.updates):
+        service.resume()
+    work.training.reap()
 
 
 def _database(settings: Settings) -> Database:
