@@ -24,7 +24,7 @@ serve: ## Run the server until Ctrl-C
 
 test: ## Run every test, with pytest's summary at the end; ARGS="tests/unit -x" runs some
 	@tools/setup test
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest $(or $(ARGS),--numprocesses 2 --dist loadfile)
 
 check: ## Lint, check the format, the types and the direction of imports
 	@tools/setup python

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +19,7 @@ from builders.errors import ImageBuildFailedError
 from builders.log import LogRelay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     import docker
 
@@ -49,14 +52,13 @@ def build_shipped_image(client: docker.DockerClient, on_log: Callable[[str], Non
     manifest = (source / "manifest.json").read_text(encoding="utf-8")
     parse_manifest(manifest)
     tag = f"tinymlaas/{source.name}:{context_digest(source)[:16]}"
-    with engine_errors():
+    with _alone(source), engine_errors():
         try:
             return str(client.images.get(tag).id)
         except docker.errors.ImageNotFound:
             on_log(f"building {tag}")
-    ensure_base_image(client, on_log)
-    relay = LogRelay(on_log)
-    with engine_errors():
+        ensure_base_image(client, on_log)
+        relay = LogRelay(on_log)
         for event in client.api.build(
             path=str(source), tag=tag, labels={LABEL: manifest}, rm=True, forcerm=True, decode=True
         ):
@@ -73,13 +75,29 @@ def build_shipped_image(client: docker.DockerClient, on_log: Callable[[str], Non
 
 def ensure_base_image(client: docker.DockerClient, on_log: Callable[[str], None]) -> None:
     """Make sure that the engine has the image that shipped builders start from: pull it, else bootstrap it."""
-    with engine_errors():
-        try:
-            client.images.get(BASE_IMAGE)
-        except docker.errors.ImageNotFound:
-            on_log(f"{BASE_IMAGE} is not on the engine: getting it")
-        else:
-            return
+    with _alone(Path(__file__).parent):
+        with engine_errors():
+            try:
+                client.images.get(BASE_IMAGE)
+            except docker.errors.ImageNotFound:
+                on_log(f"{BASE_IMAGE} is not on the engine: getting it")
+            else:
+                return
+        _make_base_image(on_log)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let no other process make the same image meanwhile: it waits, and then finds it made."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _make_base_image(on_log: Callable[[str], None]) -> None:
     bash = shutil.which("bash")
     if bash is None or not _BASE_SCRIPT.is_file():
         raise ImageBuildFailedError(
