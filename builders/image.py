@@ -28,7 +28,7 @@ BASE_IMAGE = "debian:bookworm-slim"
 _BASE_SCRIPT = Path(__file__).parents[1] / "docker" / "base-image"
 _BASE_SECONDS = 600.0
 # What running the builder or its tests leaves behind is not part of it.
-_NOT_CONTEXT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+_NOT_CONTEXT = frozenset({"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "libraries"})
 
 
 def context_digest(folder: Path) -> str:

@@ -27,7 +27,8 @@ def test_the_label_of_the_dockerfile_is_the_manifest() -> None:
 
 
 def test_the_manifest_lists_exactly_the_boards_of_the_folder() -> None:
-    files = [json.loads(file.read_text())["board"] for file in sorted((IMAGE / "boards").glob("*.json"))]
+    paths = sorted((IMAGE / "boards").glob("*.json"), key=lambda path: path.stem)
+    files = [json.loads(file.read_text())["board"] for file in paths]
     assert MANIFEST["boards"] == files
     assert list(load_boards(IMAGE / "boards")) == [board["name"] for board in files]
 

@@ -10,6 +10,41 @@ HEADER_BYTES = 0x200  # of the signed image, before the payload (docs/reference/
 
 
 @dataclass(frozen=True, slots=True)
+class ModelSlot:
+    """A slot for a model alone, and the RAM that a model of this slot may use."""
+
+    name: str
+    address: int
+    size: int
+    window: int
+    window_bytes: int
+
+    @property
+    def load_address(self) -> int:
+        """Where the payload begins."""
+        return self.address + HEADER_BYTES
+
+    @property
+    def payload_bytes(self) -> int:
+        """Room for the payload in the slot."""
+        return self.size - HEADER_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class OsBoard:
+    """What the device OS needs to know of a board (docs/reference/device-os.md)."""
+
+    boot_address: int
+    boot_bytes: int
+    flash_address: int
+    handover_address: int
+    timer_1_address: int
+    watchdog_address: int
+    ethernet_address: int
+    model_slots: tuple[ModelSlot, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """What the compiler, the linker and the drivers need to know; addresses and sizes in bytes."""
 
@@ -25,6 +60,7 @@ class Board:
     timer_address: int
     timer_hz: int
     compiler_flags: tuple[str, ...]
+    os: OsBoard | None = None
 
     @property
     def load_address(self) -> int:
@@ -40,7 +76,7 @@ class Board:
 def load_boards(folder: Path) -> dict[str, Board]:
     """All boards by name."""
     boards: dict[str, Board] = {}
-    for file in sorted(folder.glob("*.json")):
+    for file in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         text = json.loads(file.read_text(encoding="utf-8"))
         public = text["board"]
         boards[public["name"]] = Board(
@@ -49,15 +85,31 @@ def load_boards(folder: Path) -> dict[str, Board]:
             slot_address=public["slots"]["firmware"]["address"],
             slot_bytes=public["slots"]["firmware"]["size"],
             ram_address=text["ram_address"],
-            ram_bytes=public["ram_bytes"],
+            ram_bytes=text["os"]["ram_bytes"] if "os" in text else public["ram_bytes"],
             stack_bytes=text["stack_bytes"],
             uart_address=text["uart_address"],
             timer=text["timer"],
             timer_address=text["timer_address"],
             timer_hz=text["timer_hz"],
             compiler_flags=tuple(text["compiler_flags"]),
+            os=_os_board(text) if "os" in text else None,
         )
     return boards
+
+
+def _os_board(text: dict[str, dict[str, dict[str, dict[str, int]]]]) -> OsBoard:
+    device, slots = text["os"], text["board"]["slots"]
+    names = ("flash_address", "handover_address")
+    devices = ("timer_1_address", "watchdog_address", "ethernet_address")
+    return OsBoard(
+        **{name: device[name] for name in (*names, *devices)},
+        boot_address=slots["bootloader"]["address"],
+        boot_bytes=slots["bootloader"]["size"],
+        model_slots=tuple(
+            ModelSlot(name, slots[name]["address"], slots[name]["size"], window, device["window_bytes"])
+            for name, window in sorted(device["windows"].items())
+        ),
+    )
 
 
 def find_board(boards: dict[str, Board], name: str) -> Board:

@@ -10,25 +10,40 @@ from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
 from firmware_builder.elf import Section, read_sections
+from firmware_builder.image import IMAGE, Image
 from firmware_builder.objects import precompiled
+from firmware_builder.os_build import build_with_os
+from firmware_builder.parts import Part
 from firmware_builder.request import Request
 from firmware_builder.sources import generated_sources, identity
 from firmware_builder.toolchain import PREFIX, Toolchain
 
-IMAGE = Path(__file__).parents[1]
+FIRMWARE_FILE = "firmware.bin"
 MAX_LINE = 65536  # of the UART report
 GOLDEN_LINE_OVERHEAD = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Firmware:
-    """What a build made."""
+    """What a build made; with the device OS also models, a bootloader, and the size of each part."""
 
-    image: bytes
+    images: tuple[Image, ...]
+    parts: tuple[Part, ...]
     sections: tuple[Section, ...]
     compiled: CompiledModel
     abi: str
     toolchain: dict[str, str]
+
+    @property
+    def image(self) -> bytes:
+        """The firmware itself."""
+        return self.images[0].content
+
+    @property
+    def model_bytes(self) -> int:
+        """What a slot for the model must hold: the model's own image, or the section where there is none."""
+        alone = [len(image.content) for image in self.images if image.kind == "model"]
+        return max(alone, default=self.section_bytes(".model"))
 
     def bytes_in(self, address: int, size: int) -> int:
         """Bytes of the sections in a memory."""
@@ -74,9 +89,15 @@ def build(
     for made in precompiled(board, request.optimise):
         shutil.copyfile(made, folder / made.name)
     toolchain = Toolchain(folder, board, request.optimise)
-    toolchain.build()
+    if board.os is None:
+        toolchain.build()
+        images = (Image("firmware", FIRMWARE_FILE, (folder / FIRMWARE_FILE).read_bytes(), board.load_address),)
+        parts: tuple[Part, ...] = ()
+    else:
+        images, parts = build_with_os(toolchain, board, board.os, who)
     return Firmware(
-        image=(folder / "firmware.bin").read_bytes(),
+        images=images,
+        parts=parts,
         sections=read_sections((folder / "firmware.elf").read_bytes()),
         compiled=compiled,
         abi=who.abi,

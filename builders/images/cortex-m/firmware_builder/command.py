@@ -15,8 +15,10 @@ from compiler.parse import MAX_MODEL_BYTES
 
 from firmware_builder.alone import choose_output, find_model, pseudo_random_inputs
 from firmware_builder.boards import find_board, load_boards
-from firmware_builder.build import IMAGE, build, check_size
+from firmware_builder.build import build, check_size
 from firmware_builder.estimate import estimate_build
+from firmware_builder.image import IMAGE
+from firmware_builder.parts import table
 from firmware_builder.request import (
     MODEL_FILE,
     check_tensors,
@@ -25,7 +27,7 @@ from firmware_builder.request import (
     read_golden_inputs,
     read_request,
 )
-from firmware_builder.result import IMAGE_FILE, RESULT_FILE, write_estimate, write_failure, write_success
+from firmware_builder.result import RESULT_FILE, write_estimate, write_failure, write_success
 
 EXIT_CANCELLED = 128 + signal.SIGTERM
 ALONE_BOARD = "mps2-an386"
@@ -116,11 +118,14 @@ def _build(options: argparse.Namespace, out: Path) -> None:
     print(f"[4/5] building the firmware for {board.name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=_temporary(out)) as temporary:
         firmware = build(compiled, request, board, golden, Path(temporary))
-    print(f"[5/5] writing {IMAGE_FILE} and {RESULT_FILE}", flush=True)
+    for line in table(firmware.parts):
+        print(f"      {line}", flush=True)
+    files = [image.file for image in firmware.images]
+    print(f"[5/5] writing {', '.join(files)} and {RESULT_FILE}", flush=True)
     costs = estimate(compiled.graph.nodes, compiled.layers, board.cpu, request.optimise.value)
     write_success(out, firmware, request, board, costs)
     print(
-        f"succeeded: {out / IMAGE_FILE}, {len(firmware.image)} bytes of flash, "
+        f"succeeded: {out / files[0]}, {len(firmware.image)} bytes of flash, "
         f"{firmware.bytes_in(board.ram_address, board.ram_bytes)} of RAM",
         flush=True,
     )

@@ -11,11 +11,14 @@ from firmware_builder.boards import Board
 from firmware_builder.request import Optimise
 
 _ALIGNMENT = 8
+# What the device OS takes besides the model and the stack (docs/reference/device-os.md).
+_OS_FLASH_BYTES = 91_000
+_OS_RAM_BYTES = 148_000
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Bytes of flash and RAM, and the cost of each layer. RAM and arena are exact; flash and cost are near."""
+    """Bytes of flash and RAM, and the cost of each layer. Flash, cost and an OS are near; arena and bare RAM exact."""
 
     flash_bytes: int
     ram_bytes: int
@@ -30,8 +33,10 @@ def estimate_build(
     costs = estimate(compiled.graph.nodes, compiled.layers, board.cpu, optimise.value)
     golden = sum(map(len, golden_inputs))
     flash = compiled.constants_bytes + golden + round(code_bytes(costs, board.cpu, optimise.value))
+    flash += _OS_FLASH_BYTES if board.os else 0
     states = {state.name: state.bytes for layer in compiled.layers for state in layer.states}
     ram = board.stack_bytes + sum(map(_aligned, (compiled.plan.arena_bytes, *states.values())))
+    ram += _OS_RAM_BYTES if board.os else 0
     for what, needed, there in (("flash", flash, board.payload_bytes), ("RAM", ram, board.ram_bytes)):
         if needed > there:
             raise CompileError(

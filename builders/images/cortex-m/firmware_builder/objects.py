@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from firmware_builder.boards import Board, load_boards
+from firmware_builder.image import IMAGE
 from firmware_builder.request import Optimise
 from firmware_builder.sources import board_header
 from firmware_builder.toolchain import Toolchain
 
-IMAGE = Path(__file__).parents[1]
 OBJECTS = IMAGE / "objects"
 _FIXED = ("memory.c", "stack.c", "startup.c", "uart.c")
 """Of the firmware; the others include the model's header or the build's identity. Every kernel file is fixed."""

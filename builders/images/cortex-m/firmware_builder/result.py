@@ -11,12 +11,13 @@ from compiler.cost import LayerCost
 from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
-from firmware_builder.build import Firmware
+from firmware_builder.build import FIRMWARE_FILE, Firmware
 from firmware_builder.estimate import Estimate, performance
+from firmware_builder.os_build import BOOTLOADER_FILE, BOOTLOADER_VERSION, model_file
 from firmware_builder.request import CONTRACT, Request
 
-IMAGE_FILE = "firmware.bin"
 RESULT_FILE = "result.json"
+IMAGE_FILES = (FIRMWARE_FILE, BOOTLOADER_FILE, model_file("model-a"), model_file("model-b"))
 _MAX_TEXT = 3000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -24,25 +25,26 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 def write_success(
     out: Path, firmware: Firmware, request: Request, board: Board, costs: Sequence[LayerCost]
 ) -> dict[str, object]:
-    """firmware.bin, then the result that names it."""
+    """The images, then the result that names them."""
     result = {
         "contract": CONTRACT,
         "status": "succeeded",
         "images": [
             {
-                "kind": "firmware",
-                "file": IMAGE_FILE,
+                "kind": image.kind,
+                "file": image.file,
                 "format": "bin",
-                "sha256": hashlib.sha256(firmware.image).hexdigest(),
-                "load_address": board.load_address,
-                "version": request.firmware_version,
+                "sha256": hashlib.sha256(image.content).hexdigest(),
+                "load_address": image.load_address,
+                "version": BOOTLOADER_VERSION if image.kind == "bootloader" else request.firmware_version,
             }
+            for image in firmware.images
         ],
         "sections": [
             {"name": section.name, "address": section.address, "size": section.size} for section in firmware.sections
         ],
         "memory": {
-            "flash_bytes": len(firmware.image),
+            "flash_bytes": max(len(image.content) for image in firmware.images),
             "ram_bytes": firmware.bytes_in(board.ram_address, board.ram_bytes),
             "arena_bytes": firmware.compiled.plan.arena_bytes,
         },
@@ -50,12 +52,13 @@ def write_success(
         "toolchain": firmware.toolchain,
         "model_slot": {
             "abi": firmware.abi,
-            "size": firmware.section_bytes(".model"),
+            "size": firmware.model_bytes,
             "arena_bytes": firmware.compiled.plan.arena_bytes,
         },
         "performance": performance(costs),
     }
-    _write(out / IMAGE_FILE, firmware.image)
+    for image in firmware.images:
+        _write(out / image.file, image.content)
     _write(out / RESULT_FILE, _text(result))
     return result
 
@@ -79,7 +82,8 @@ def write_estimate(out: Path, estimate: Estimate, operators: Mapping[str, int]) 
 
 def write_failure(out: Path, error: CompileError) -> None:
     """The result of a refusal; an image of this folder would belong to nothing."""
-    (out / IMAGE_FILE).unlink(missing_ok=True)
+    for name in IMAGE_FILES:
+        (out / name).unlink(missing_ok=True)
     described = {"code": error.code.value, "message": error.message[:_MAX_TEXT], "hint": error.hint[:_MAX_TEXT]}
     _write(out / RESULT_FILE, _text({"contract": CONTRACT, "status": "failed", "error": described}))
 

@@ -11,6 +11,7 @@ from compiler.graph import Graph
 from compiler.operators import FAMILIES
 
 from firmware_builder.boards import Board
+from firmware_builder.os_sources import os_abi, os_board_lines
 from firmware_builder.request import Request
 
 RUNTIME = "tml-1"  # changes with the way the model's section and the runtime call each other
@@ -28,7 +29,9 @@ class Identity:
 
 
 def slot_abi(board: Board, kernels: Path) -> str:
-    """sha256 of all that a model's section relies on: processor, runtime, kernels."""
+    """sha256 of all that a model's section relies on: processor, runtime, kernels; with the OS, header and memory."""
+    if board.os is not None:
+        return os_abi(board, board.os)
     digest = hashlib.sha256()
     for file in sorted(kernels.iterdir()):
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
@@ -56,7 +59,10 @@ def generated_sources(
         "build_info.h": _build_info(who),
         "golden.h": _golden_header(len(golden_inputs)),
         "golden.c": _golden(compiled.graph, golden_inputs),
-        "memory.ld": _memory(board),
+        "memory.ld": memory_script(
+            board.name, board.load_address, board.payload_bytes, board.ram_address, board.ram_bytes
+        )
+        + f"stack_bytes = {board.stack_bytes};\n",
     }
 
 
@@ -75,6 +81,7 @@ def board_header(board: Board) -> str:
             f"#define BOARD_TIMER 0x{board.timer_address:08X}u",
             f"#define BOARD_TIMER_IS_{board.timer.upper()} 1",
             f"#define BOARD_HZ {board.timer_hz}u",
+            *([] if board.os is None else os_board_lines(board, board.os)),
         ],
     )
 
@@ -125,16 +132,16 @@ def _golden(graph: Graph, inputs: Sequence[bytes]) -> str:
     )
 
 
-def _memory(board: Board) -> str:
+def memory_script(name: str, flash: int, flash_bytes: int, ram: int, ram_bytes: int) -> str:
+    """The regions of a linker script."""
     return "\n".join(
         [
-            f"/* Memory of {board.name}. Generated. */",
+            f"/* Memory of {name}. Generated. */",
             "MEMORY",
             "{",
-            f"    FLASH (rx) : ORIGIN = 0x{board.load_address:08X}, LENGTH = 0x{board.payload_bytes:X}",
-            f"    RAM (rw) : ORIGIN = 0x{board.ram_address:08X}, LENGTH = 0x{board.ram_bytes:X}",
+            f"    FLASH (rx) : ORIGIN = 0x{flash:08X}, LENGTH = 0x{flash_bytes:X}",
+            f"    RAM (rw) : ORIGIN = 0x{ram:08X}, LENGTH = 0x{ram_bytes:X}",
             "}",
-            f"stack_bytes = {board.stack_bytes};",
             "",
         ]
     )

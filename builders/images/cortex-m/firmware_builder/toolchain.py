@@ -37,8 +37,6 @@ _LINK = (
     "-Wl,--gc-sections",
     "-Wl,--build-id=none",
     "-Wl,--no-warn-rwx-segments",
-    "-Wl,-T,memory.ld",
-    "-Wl,-T,sections.ld",
 )
 _SHOWN_OUTPUT = 1500
 
@@ -55,24 +53,35 @@ class Toolchain:
         """Version of gcc."""
         return self._run([f"{PREFIX}gcc", "-dumpfullversion"]).strip()
 
-    def compile(self) -> list[str]:
-        """Compiles every .c of the folder whose object is not there yet; the objects of all, by name."""
-        objects: list[str] = []
-        for source in sorted(self.folder.glob("*.c")):
-            target = f"{source.stem}.o"
-            objects.append(target)
-            if (self.folder / target).exists():
-                continue
-            print(f"    {source.name}", flush=True)
-            levels = _MODEL if source.name == _MODEL_SOURCE else _RUNTIME
-            self._gcc([levels[self.optimise], *_FLAGS, "-c", source.name, "-o", target])
-        return objects
-
     def build(self) -> None:
         """Compiles and links firmware.elf and firmware.bin."""
-        objects = self.compile()
-        self._gcc([*_LINK, *objects, "-lgcc", "-o", "firmware.elf"])
-        self._run([f"{PREFIX}objcopy", "-O", "binary", "firmware.elf", "firmware.bin"])
+        self.link("firmware", self.compile(), scripts=("memory.ld", "sections.ld"))
+
+    def compile(self, *options: str) -> list[str]:
+        """Compiles every .c of the folder whose object is not there yet; the objects of all, by name."""
+        sources = [source.name for source in sorted(self.folder.glob("*.c"))]
+        for source in sources:
+            if not (self.folder / source).with_suffix(".o").exists():
+                self.compile_one(source, *options)
+        return [f"{source.removesuffix('.c')}.o" for source in sources]
+
+    def compile_one(self, source: str, *options: str, target: str | None = None) -> str:
+        """One file, named from the folder; gives the object's name."""
+        print(f"    {target or source}", flush=True)
+        target = target or f"{source.removesuffix('.c')}.o"
+        levels = _MODEL if source == _MODEL_SOURCE else _RUNTIME
+        self._gcc([levels[self.optimise], *_FLAGS, *options, "-c", source, "-o", target])
+        return target
+
+    def link(
+        self, name: str, objects: Sequence[str], *, scripts: Sequence[str], libraries: Sequence[str] = ()
+    ) -> bytes:
+        """Links `name`.elf and gives what of it goes into flash, which is `name`.bin as well."""
+        script = [f"-Wl,-T,{script}" for script in scripts]
+        ends = ["-Wl,--start-group", *libraries, "-lgcc", "-Wl,--end-group", f"-Wl,-Map,{name}.map"]
+        self._gcc([*_LINK, *script, *objects, *ends, "-o", f"{name}.elf"])
+        self._run([f"{PREFIX}objcopy", "-O", "binary", f"{name}.elf", f"{name}.bin"])
+        return (self.folder / f"{name}.bin").read_bytes()
 
     def _gcc(self, arguments: Sequence[str]) -> None:
         self._run([f"{PREFIX}gcc", *self.board.compiler_flags, *arguments])
@@ -113,7 +122,7 @@ def _failure(command: Sequence[str], output: str) -> CompileError:
     if overflow:
         return CompileError(
             Code.MODEL_TOO_LARGE,
-            f"the firmware does not fit: {overflow[1]} overflows by {overflow[2]} bytes",
+            f"the image does not fit: {overflow[1]} overflows by {overflow[2]} bytes",
             "Use a smaller model, fewer golden vectors, or a board with more memory.",
         )
     if "No space left on device" in output:
