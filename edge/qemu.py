@@ -120,7 +120,7 @@ class QemuBoard:
         outcome = await self._await_report(process)
         if outcome is None:  # the machine ended: its last words are on stderr
             await stderr
-            outcome = BootFailure(BootFailureKind.CRASH, _last_words(bytes(errors), process.returncode))
+            outcome = BootFailure(BootFailureKind.CRASH, last_words(bytes(errors), process.returncode))
         if isinstance(outcome, BootReport):
             self._drains.append(asyncio.create_task(self._drain(process)))
         else:
@@ -152,7 +152,7 @@ class QemuBoard:
         address, size = self._machine.slot_address, self._machine.flash_size
         if address is not None:
             return ["-M", self.board, "-device", _loader(self._flash, address)]
-        backend = f"memory-backend-file,id=flash,size={size},mem-path={_escaped(self._flash)},share=on"
+        backend = f"memory-backend-file,id=flash,size={size},mem-path={escaped(self._flash)},share=on"
         return ["-object", backend, "-M", f"{self.board},memory-backend=flash"]
 
     async def _await_report(self, process: Process) -> BootOutcome | None:
@@ -224,15 +224,16 @@ class SerialLog:
 
 
 def _loader(file: Path, address: int) -> str:
-    return f"loader,addr={address:#x},file={_escaped(file)},force-raw=on"
+    return f"loader,addr={address:#x},file={escaped(file)},force-raw=on"
 
 
-def _escaped(path: Path) -> str:
+def escaped(path: Path) -> str:
     """A path inside a QEMU option, where a comma separates and two are one."""
     return str(path.resolve()).replace(",", ",,")
 
 
-def _last_words(errors: bytes, code: int | None) -> str:
+def last_words(errors: bytes, code: int | None) -> str:
+    """What QEMU wrote on its end that tells most."""
     lines = errors.decode("utf-8", "replace").splitlines()
     fatal = [line for line in lines if "fatal" in line.lower() or "lockup" in line.lower()]
     return f"{(fatal or lines or ['no message'])[-1]} (QEMU ended with {code})"
