@@ -1,0 +1,42 @@
+"""The core of the device OS as a program of this machine, and real firmware of the builder, each made once."""
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.support import os_core
+from tests.support.os_core import Core, compile_core, firmware, make_key
+
+
+def require_libraries() -> None:
+    why = os_core.missing() or (None if shutil.which("gcc") else "needs gcc: tools/setup test installs it")
+    if why is not None:
+        assert "CI" not in os.environ, why
+        pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require_libraries()
+    return compile_core(tmp_path_factory.mktemp("core"))
+
+
+@pytest.fixture
+def core(program: Path, tmp_path: Path) -> Core:
+    return Core(program, tmp_path, make_key())
+
+
+@pytest.fixture(scope="session")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], firmware.Build]:
+    """build(name of a model of the zoo)."""
+    require_libraries()
+
+    @cache
+    def make(name: str) -> firmware.Build:
+        return firmware.build(tmp_path_factory.mktemp(name), name)
+
+    return make

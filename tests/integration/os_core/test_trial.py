@@ -1,0 +1,50 @@
+"""A new firmware is kept when it proves itself, and given up by itself when it does not: what the device then says."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.support.os_core import Core, Image, a_model
+
+NEW = Image(counter=3)
+
+
+def test_a_good_firmware_is_confirmed(core: Core) -> None:
+    end = core.deliver(NEW.signed(core.key))
+    report = json.loads(end["report"])
+    assert end.lines[:2] == ("life 1 ended with reset", "updated")
+    assert (end["firmware"], end["result"]) == ("2.0.0+0", "1")
+    assert report["verdict"] == "passed"
+    assert report["outputs"] == [output.hex() for output in NEW.outputs()]
+    assert report["expected_sha256"] == report["received_sha256"]
+
+
+@pytest.mark.parametrize(
+    ("image", "verdict", "reason", "ending"),
+    [
+        (replace(NEW, behaviour="hang"), "no-report", "the watchdog reset it", "watchdog"),
+        (replace(NEW, behaviour="wrong"), "wrong-output", "golden vector 0 differs at byte 1", "reset"),
+    ],
+)
+def test_a_bad_firmware_is_given_up(core: Core, image: Image, verdict: str, reason: str, ending: str) -> None:
+    end = core.deliver(image.signed(core.key))
+    report = json.loads(end["report"])
+    assert end.lines[1] == f"life 2 ended with {ending}"
+    assert (end["firmware"], end["state"], end["result"]) == ("1.0.0+0", "0", "8")
+    assert (report["verdict"], report["result"], report["version"]) == (verdict, 8, "2.0.0+0")
+    assert report["reason"].startswith(reason)
+
+
+def test_a_firmware_that_does_not_find_its_server_is_given_up(core: Core) -> None:
+    end = core.deliver(NEW.signed(core.key), mute=True)
+    report = json.loads(end["report"])
+    assert (end["firmware"], report["verdict"]) == ("1.0.0+0", "not-confirmed")
+    assert "did not register in time" in report["reason"]
+
+
+def test_a_model_of_a_slot_runs_after_its_activation(core: Core) -> None:
+    model = a_model(version="7.1.0+2")
+    end = core.deliver(model.signed(core.key), "a")
+    assert (end["source"], end["firmware"], end["result"]) == ("a", "1.0.0+0", "2")
+    assert json.loads(end["report"])["version"] == "7.1.0+2"

@@ -1,0 +1,374 @@
+/* The core of the device OS as a Linux program, each life of the board a process of its own.
+ *
+ *   core deliver FLASH TARGET PACKAGE        one package to a board; what came of it, as lines on the output
+ *   core power FLASH TARGET PACKAGE FIRST STEP SECOND
+ *                                            the whole update again and again, power cut at operation FIRST, FIRST +
+ *                                            STEP... and, when SECOND is not 0, once more some operations later
+ *   core stage FLASH TARGET PACKAGE OUT      the flash at the first reset that the update asks for
+ *   core decide                              lines of the output for lines of the input: see decide()
+ *   core flash                               the same for operations of an erased flash: see operate()
+ *
+ * TARGET is firmware, a or b. FLASH is a flash as it leaves manufacture; it is not changed. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "boot/boot_choose.h"
+#include "boot/boot_decide.h"
+#include "core/boot_record.h"
+#include "core/clock.h"
+#include "core/device.h"
+#include "core/flash.h"
+#include "core/inference.h"
+#include "core/network.h"
+#include "core/os.h"
+#include "core/update.h"
+#include "host.h"
+
+#define CHUNK 700u /* no multiple of anything in the flash */
+#define LIVES 16
+#define TURNS 20000u
+
+static const uint8_t etag[4] = {1, 2, 3, 4};
+
+static struct {
+    enum update_target target;
+    uint8_t *package;
+    uint32_t bytes;
+    char version[IMAGE_VERSION_BYTES];
+    bool deliver_only, mute;
+} plan;
+
+static uint32_t turns, offset;
+static bool begun;
+static uint8_t *template;
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "%s\n", what);
+    exit(2);
+}
+
+static uint8_t *read_file(const char *path, uint32_t *bytes)
+{
+    FILE *file = fopen(path, "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) {
+        fail(path);
+    }
+    *bytes = (uint32_t)ftell(file);
+    rewind(file);
+    uint8_t *content = malloc(*bytes + 1);
+    if (fread(content, 1, *bytes, file) != *bytes) {
+        fail(path);
+    }
+    fclose(file);
+    return content;
+}
+
+static void finish(const char *how)
+{
+    const struct device_info *info = device_info();
+    if (plan.deliver_only) {
+        printf("%s\nstate %d\nresult %d\nfirmware %s\nsource %s\ninferences %s\nreport %.*s\n", how,
+               (int)update_state_of(plan.target), update_result_of(plan.target), info->firmware_version,
+               info->model_source, info->inferences > 10 ? "go on" : "stopped", (int)update_report_length(),
+               update_report_json());
+        fflush(stdout);
+    }
+    _exit(LIFE_DONE);
+}
+
+/* Begins the package, or goes on after a reset. */
+static void begin(void)
+{
+    begun = true;
+    if (update_resume_offset(plan.target, etag, sizeof etag, &offset) == OS_OK) {
+        return;
+    }
+    offset = 0;
+    if (update_begin(plan.target, plan.bytes, etag, sizeof etag) != OS_OK && plan.deliver_only) {
+        finish("refused at the beginning");
+    }
+}
+
+static void send_more(void)
+{
+    if (!begun) {
+        begin();
+    } else if (offset < plan.bytes) {
+        uint32_t part = plan.bytes - offset < CHUNK ? plan.bytes - offset : CHUNK;
+        int status = update_write(plan.target, offset, plan.package + offset, part);
+        if (status != OS_OK && plan.deliver_only) {
+            finish("refused while it came in");
+        }
+        offset += part;
+    } else if (!update_verifying(plan.target)) {
+        update_finish(plan.target);
+    }
+}
+
+static bool updated(void)
+{
+    return plan.target == UPDATE_FIRMWARE
+               ? strcmp(device_info()->firmware_version, plan.version) == 0 &&
+                     update_state_of(UPDATE_FIRMWARE) == UPDATE_IDLE
+               : update_active(plan.target);
+}
+
+/* The server's part: what to do next is read off the device, and never remembered over a reset. */
+int network_start(const struct provisioning *page)
+{
+    (void)page;
+    return OS_OK;
+}
+
+void network_poll(void)
+{
+    if (++turns > TURNS) {
+        fail("the update does not end");
+    }
+    inference_turn(); /* the timer's interrupt */
+    if (turns == 3 && !plan.mute) {
+        os_confirm_registered();
+    }
+    if (turns < 20 && !plan.mute) {
+        return;
+    }
+    if (updated()) {
+        finish("updated");
+    }
+    switch (update_state_of(plan.target)) {
+    case UPDATE_IDLE:
+        if (plan.deliver_only && update_result_of(plan.target) != 0) {
+            finish(begun ? "refused" : "given up");
+        }
+        begun = false;
+        send_more();
+        break;
+    case UPDATE_RECEIVING:
+        send_more();
+        break;
+    case UPDATE_RECEIVED:
+        update_install(plan.target);
+        break;
+    case UPDATE_INSTALLED:
+        update_activate(plan.target);
+        break;
+    default:
+        break;
+    }
+}
+
+bool network_idle(void)
+{
+    return true;
+}
+
+/* From reset to the end of this life. */
+static void live(void)
+{
+    static struct provisioning page;
+    struct handover before;
+    struct image image;
+    enum reset_reason why = handover_take(&before);
+    if (provisioning_read(flash_at(FLASH_PROVISIONING), FLASH_SECTOR, &page) != OS_OK) {
+        fprintf(stderr, "no provisioning page\n");
+        _exit(LIFE_HALTED);
+    }
+    uint8_t slot = boot_choose(&page, &before, &image);
+    if (slot == BOOT_NONE) {
+        fprintf(stderr, "no firmware can be started\n");
+        _exit(LIFE_HALTED);
+    }
+    handover_start(slot, why, before.starts + 1);
+    host_start_firmware(&image);
+    os_start();
+    for (;;) {
+        os_turn();
+    }
+}
+
+static int one_life(void)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        live();
+    }
+    int status;
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        fail(strerror(errno));
+    }
+    int end = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    if (end == LIFE_CUT) {
+        memset(&host_shared->handover, (int)host_shared->seed, sizeof host_shared->handover);
+        host_shared->cut_at = 0;
+    }
+    return end;
+}
+
+static void restore(void)
+{
+    for (uint32_t index = 0; index < host_shared->touched; index++) {
+        memcpy(host_flash + host_shared->sectors[index], template + host_shared->sectors[index], FLASH_SECTOR);
+    }
+    memset(host_shared, 0, sizeof *host_shared);
+}
+
+/* The update from manufacture to its end, with power cut at one operation, or at two; how many lives it took. */
+static int update_with_cuts(uint64_t first, uint64_t second, int *watchdogs)
+{
+    restore();
+    host_shared->seed = first * 1000003u + second;
+    host_shared->cut_at = first;
+    *watchdogs = 0;
+    for (int life = 1; life <= LIVES; life++) {
+        int end = one_life();
+        if (end == LIFE_DONE) {
+            return life;
+        }
+        if (end == LIFE_CUT && second != 0) {
+            host_shared->cut_at = host_shared->operations + second;
+            second = 0;
+        }
+        *watchdogs += end == LIFE_WATCHDOG;
+        if (end != LIFE_CUT && end != LIFE_RESET && end != LIFE_WATCHDOG) {
+            fprintf(stderr, "life %d ended with %d, power lost at operation %llu\n", life, end,
+                    (unsigned long long)first);
+            return 0;
+        }
+    }
+    fprintf(stderr, "no end after %d lives, power lost at operation %llu\n", LIVES, (unsigned long long)first);
+    return 0;
+}
+
+static int power(uint64_t first, uint64_t step, uint64_t second)
+{
+    int watchdogs, most = 0, cuts = 0, bad = 0;
+    if (update_with_cuts(0, 0, &watchdogs) == 0) {
+        fail("the update does not succeed even with power");
+    }
+    uint64_t operations = host_shared->operations;
+    for (uint64_t cut = first; cut <= operations; cut += step) {
+        uint64_t later = second == 0 ? 0 : 1 + (cut * 2654435761u) % second;
+        int lives = update_with_cuts(cut, later, &watchdogs);
+        cuts++;
+        bad += lives == 0;
+        most = lives > most ? lives : most;
+    }
+    printf("operations %llu\ncuts %d\nmost lives %d\n", (unsigned long long)operations, cuts, most);
+    printf("lost boards %d\n", bad);
+    return bad != 0;
+}
+
+/* In: active, pending, attempts, both states, whether each is sound, reset reason. Out: slot, whether the record
+ * changed, and of the record active, pending, attempts, both states, reason. */
+static int decide(void)
+{
+    unsigned in[8];
+    while (scanf("%u %u %u %u %u %u %u %u", in, in + 1, in + 2, in + 3, in + 4, in + 5, in + 6, in + 7) == 8) {
+        struct boot_record record = {.active = (uint8_t)in[0],
+                                     .pending = (uint8_t)in[1],
+                                     .attempts = (uint8_t)in[2],
+                                     .state = {(uint8_t)in[3], (uint8_t)in[4]}};
+        struct boot_decision made = boot_decide(&record, in[5], in[6], (enum reset_reason)in[7]);
+        const struct boot_record *after = &made.record;
+        printf("%u %u %u %u %u %u %u %u\n", made.slot, made.changed, after->active, after->pending, after->attempts,
+               after->state[0], after->state[1], after->reason);
+    }
+    return 0;
+}
+
+/* In: e or p, offset, and for p a number of bytes and the one to program. Out: the os_status. */
+static int operate(void)
+{
+    char what;
+    unsigned at, count, byte;
+    static uint8_t data[2 * FLASH_SECTOR];
+    memset(host_flash, 0xFF, FLASH_BYTES);
+    while (scanf(" %c %u %u %u", &what, &at, &count, &byte) == 4) {
+        memset(data, (int)byte, sizeof data);
+        printf("%d\n", (int)(what == 'e' ? flash_erase(at) : flash_program(at, data, count)));
+    }
+    return 0;
+}
+
+static void map_memory(void)
+{
+    int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_ANONYMOUS;
+    host_flash = mmap(NULL, FLASH_BYTES, protection, flags, -1, 0);
+    host_shared = mmap(NULL, sizeof *host_shared, protection, flags, -1, 0);
+    if (host_flash == MAP_FAILED || host_shared == MAP_FAILED) {
+        fail("there is no memory for the flash");
+    }
+}
+
+static int stage(const char *path)
+{
+    if (one_life() != LIFE_RESET) {
+        fail("the update asked for no reset");
+    }
+    FILE *file = fopen(path, "wb");
+    if (file == NULL || fwrite(host_flash, FLASH_BYTES, 1, file) != 1 || fclose(file) != 0) {
+        fail(path);
+    }
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    map_memory();
+    if (count == 2 && strcmp(arguments[1], "decide") == 0) {
+        return decide();
+    }
+    if (count == 2 && strcmp(arguments[1], "flash") == 0) {
+        return operate();
+    }
+    bool staged = count == 6 && strcmp(arguments[1], "stage") == 0;
+    bool deliver = count == 5 && strcmp(arguments[1], "deliver") == 0;
+    if (!deliver && !staged && !(count == 8 && strcmp(arguments[1], "power") == 0)) {
+        fail("usage: core deliver FLASH TARGET PACKAGE | core power FLASH TARGET PACKAGE FIRST STEP SECOND | "
+             "core stage FLASH TARGET PACKAGE OUT | core decide");
+    }
+    uint32_t bytes;
+    template = read_file(arguments[2], &bytes);
+    plan.target = arguments[3][0] == 'f' ? UPDATE_FIRMWARE : arguments[3][0] == 'a' ? UPDATE_MODEL_A : UPDATE_MODEL_B;
+    plan.package = read_file(arguments[4], &plan.bytes);
+    plan.deliver_only = deliver;
+    plan.mute = getenv("CORE_MUTE") != NULL;
+    if (plan.bytes >= IMAGE_START_BYTES) {
+        const uint8_t *start = plan.package;
+        struct image_version version = {start[20], start[21], (uint16_t)(start[22] | start[23] << 8),
+                                        start[24] | (uint32_t)start[25] << 8 | (uint32_t)start[26] << 16 |
+                                            (uint32_t)start[27] << 24};
+        image_version_text(&version, plan.version);
+    }
+    if (bytes != FLASH_BYTES) {
+        fail("the flash has another size");
+    }
+    memcpy(host_flash, template, FLASH_BYTES);
+    if (staged) {
+        return stage(arguments[5]);
+    }
+    if (!deliver) {
+        return power(strtoull(arguments[5], NULL, 10), strtoull(arguments[6], NULL, 10),
+                     strtoull(arguments[7], NULL, 10));
+    }
+    for (int life = 1; life <= LIVES; life++) {
+        int end = one_life();
+        if (end == LIFE_DONE) {
+            return 0;
+        }
+        printf("life %d ended with %s\n", life,
+               end == LIFE_RESET ? "reset" : end == LIFE_WATCHDOG ? "watchdog" : "something else");
+        if (end != LIFE_RESET && end != LIFE_WATCHDOG) {
+            return 1;
+        }
+    }
+    return 1;
+}
