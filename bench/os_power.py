@@ -27,6 +27,7 @@ from tests.support.os_core.firmware import Build, build, provisioning
 SECOND_WITHIN = 100
 BOARDS = 4
 ANSWER_SECONDS = 5.0
+PUSH_SECONDS = 30.0
 RETURN_SECONDS = 90.0
 
 
@@ -86,14 +87,15 @@ class Driver:
             if package is None:
                 await self._server.execute(self._name, Path.parse(path), timeout=ANSWER_SECONDS)
             else:
-                await asyncio.wait_for(self._server.push(self._name, Path.parse(path), package), 30)
+                async with asyncio.timeout(PUSH_SECONDS):
+                    await self._server.push(self._name, Path.parse(path), package)
         except (Lwm2mError, TimeoutError, OSError):
             pass
 
     async def update_for_ever(self) -> None:
         """Firmware and models in turn; what to do next is read off the board."""
         key = make_key()
-        while True:
+        while self._board.powered:  # a cancellation that a library swallows ends here
             self._number += 1
             made = self._builds[self._number % 2]
             version = f"1.{self._number % 250}.0+{self._number}"
