@@ -1,0 +1,47 @@
+/* The random generator: mbedTLS's CTR_DRBG, seeded once. */
+#include "net/random.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "mbedtls/ctr_drbg.h"
+
+static mbedtls_ctr_drbg_context generator;
+static bool started;
+
+static int seed_once(void *context, unsigned char *output, size_t length)
+{
+    memcpy(output, context, length);
+    return 0;
+}
+
+enum os_status random_start(const uint8_t seed[RANDOM_SEED_BYTES], uint64_t nonce)
+{
+    uint8_t copy[RANDOM_SEED_BYTES];
+    memcpy(copy, seed, sizeof copy);
+    mbedtls_ctr_drbg_init(&generator);
+    mbedtls_ctr_drbg_set_entropy_len(&generator, RANDOM_SEED_BYTES);
+    (void)mbedtls_ctr_drbg_set_nonce_len(&generator, 0); /* the nonce is the personalisation string */
+    started = mbedtls_ctr_drbg_seed(&generator, seed_once, copy, (const unsigned char *)&nonce, sizeof nonce) == 0;
+    /* There is no second source: what it is reseeded from would be the same seed. */
+    mbedtls_ctr_drbg_set_reseed_interval(&generator, INT32_MAX);
+    memset(copy, 0, sizeof copy);
+    return started ? OS_OK : OS_IO;
+}
+
+void random_bytes(uint8_t *data, uint32_t length)
+{
+    if (!started || mbedtls_ctr_drbg_random(&generator, data, length) != 0) {
+        memset(data, 0, length);
+    }
+}
+
+uint32_t random_below(uint32_t limit)
+{
+    uint32_t value;
+    uint32_t reach = UINT32_MAX - UINT32_MAX % limit;
+    do {
+        random_bytes((uint8_t *)&value, sizeof value);
+    } while (value >= reach);
+    return value % limit;
+}

@@ -1,0 +1,32 @@
+/* One UDP socket over IPv4: what a port of the OS to a network stack provides. */
+#ifndef PORT_UDP_H
+#define PORT_UDP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+struct udp_address {
+    uint32_t ip; /* host byte order */
+    uint16_t port;
+};
+
+/* Take a local port that nobody remembers us by; called again it moves to another one. */
+enum os_status udp_open(void);
+
+/* Whether there is an address to send from. */
+bool udp_up(void);
+
+/* How often the own address changed: whoever finds another number than before has to introduce itself again. */
+uint32_t udp_moves(void);
+
+enum os_status udp_send(const struct udp_address *to, const uint8_t *data, uint32_t length);
+
+/* The next datagram, or 0. One that is longer than `capacity` is dropped. */
+uint32_t udp_receive(struct udp_address *from, uint8_t *data, uint32_t capacity);
+
+/* Drive the stack; called from the loop. */
+void udp_poll(void);
+
+#endif
