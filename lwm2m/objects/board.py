@@ -1,4 +1,4 @@
-"""Object 26241, "TinyMLaaS board" (vendor range): what the standard objects have no place for: the edge agent."""
+"""Objects 26241 and 26242 (vendor range): what the standard objects have no place for, of edge agents and device OS."""
 
 from lwm2m.objects.model import object_model
 
@@ -12,5 +12,25 @@ BOARD = object_model(
     2  R  str    m  Board
     3  R  int    m  Instructions per Inference
     4  R  int    m  Arena Bytes
+    5  R  str    .  ABI
+    6  R  str    .  Model Source
+    7  R  str    .  Reset Reason
+    8  R  int    .  Longest Gap between Inferences | | ticks
+    9  R  int    .  Longest Inference | | ticks
+    10 R  int    .  Free Stack | | B
+    11 R  int    .  Uptime | | s
+    12 R  int    .  Inferences
+    """,
+)
+
+INFERENCE = object_model(
+    26242,
+    "TinyMLaaS inference",
+    "1.0",
+    """
+    0  W  opaque m  Input
+    1  R  opaque m  Output
+    2  R  int    m  Sequence
+    3  R  int    m  Instructions
     """,
 )

@@ -7,7 +7,7 @@
 #include "net/random.h"
 
 #define MAX_RETRANSMIT 4u           /* RFC 7252, section 4.8 */
-#define SEPARATE_MS 30000u          /* for a separate response, once the request is acknowledged */
+#define SEPARATE_TIMEOUTS 15u       /* times ACK_TIMEOUT: for a separate response to an acknowledged request */
 #define EXCHANGE_LIFETIME_MS 247000u
 #define TOKEN_BYTES 8u              /* of our own requests: what nobody guesses, nobody answers */
 #define HEARD 8u                    /* messages that are remembered; a peer has one or two under way */
@@ -216,7 +216,7 @@ static void take_acknowledgement(enum link link, const struct coap_message *mess
         } else {
             exchange->phase = PHASE_ACKNOWLEDGED;
             exchange->sent_at = clock_ms();
-            exchange->wait_ms = SEPARATE_MS;
+            exchange->wait_ms = SEPARATE_TIMEOUTS * ack_timeout;
         }
     } else if (is_response(message->code) && same_token(exchange, message) &&
                exchange != &exchanges[COAP_NOTIFICATION]) {

@@ -280,7 +280,7 @@ void observe_poll(void)
         return;
     }
     looked_at = clock_ms();
-    snapshot_take();
+    snapshot_take(SNAPSHOT_REPORT, false);
     for (uint32_t turn = 0; turn < OBSERVATIONS; turn++) {
         struct observation *each = &observations[next_look];
         next_look = (next_look + 1) % OBSERVATIONS;

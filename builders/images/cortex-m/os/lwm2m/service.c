@@ -225,7 +225,7 @@ static void post(const struct path *path, const struct coap_message *request, st
 void service_answer(enum link link, const struct coap_message *request, struct coap_reply *reply)
 {
     struct path path;
-    snapshot_take();
+    snapshot_take(SNAPSHOT_REQUEST, request->block2.number > 0);
     if (link != LINK_SERVER) {
         reply->code = COAP_UNAUTHORIZED; /* a host of packages has no say */
         return;

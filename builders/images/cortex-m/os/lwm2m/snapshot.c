@@ -3,15 +3,19 @@
 
 #include "core/status.h"
 
-static struct snapshot last;
+static struct snapshot snapshots[SNAPSHOT_USERS];
+static enum snapshot_user last;
 
-void snapshot_take(void)
+void snapshot_take(enum snapshot_user user, bool again)
 {
-    last.device = *device_info();
-    last.has_result = inference_result(&last.result) == OS_OK;
+    last = user;
+    if (!again || snapshots[user].device.board == 0) {
+        snapshots[user].device = *device_info();
+        snapshots[user].has_result = inference_result(&snapshots[user].result) == OS_OK;
+    }
 }
 
 const struct snapshot *snapshot_last(void)
 {
-    return &last;
+    return &snapshots[last];
 }

@@ -13,8 +13,11 @@ struct snapshot {
     struct inference_result result;
 };
 
-/* Take a new one: before a request is answered, observers are looked at, or telemetry is sent. */
-void snapshot_take(void);
+/* A text of several blocks is rendered anew for each, and must be the same: requests have a snapshot of their own. */
+enum snapshot_user { SNAPSHOT_REQUEST, SNAPSHOT_REPORT, SNAPSHOT_USERS };
+
+/* What is rendered from now on shows the device as it is, or with `again` as this user saw it last. */
+void snapshot_take(enum snapshot_user user, bool again);
 
 const struct snapshot *snapshot_last(void);
 

@@ -54,7 +54,7 @@ static void send(void)
 {
     static uint8_t payload[COAP_BLOCK_BYTES];
     struct window window = window_of(payload, 0, sizeof payload);
-    snapshot_take();
+    snapshot_take(SNAPSHOT_REPORT, false);
     const struct snapshot *now = snapshot_last();
     bool with_output = now->has_result && now->result.length <= MAX_OUTPUT_BYTES;
     render_senml(&window, measured, with_output ? MEASURED : MEASURED - 1);

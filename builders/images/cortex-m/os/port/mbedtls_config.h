@@ -25,6 +25,7 @@
 #define MBEDTLS_PLATFORM_MEMORY
 #define MBEDTLS_PLATFORM_NO_STD_FUNCTIONS
 #define MBEDTLS_MEMORY_BUFFER_ALLOC_C
+#define MBEDTLS_MEMORY_ALIGN_MULTIPLE 8
 #define MBEDTLS_NO_PLATFORM_ENTROPY
 /* Called when the fixed buffer is found corrupted. */
 void dtls_memory_corrupted(int status);

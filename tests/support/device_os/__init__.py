@@ -1,0 +1,46 @@
+"""The network side of the device OS as a Linux program with sanitizers, over a core that keeps its slots in memory."""
+
+import subprocess
+from pathlib import Path
+
+HERE = Path(__file__).parent
+BUILDER = Path(__file__).parents[3] / "builders" / "images" / "cortex-m"
+OS = BUILDER / "os"
+LIBRARIES = BUILDER / "libraries"
+_FLAGS = (
+    "-std=c99",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-g",
+    "-O1",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+    "-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>",
+)
+_CORE = HERE / "core_memory.c"
+
+
+def missing() -> str | None:
+    """Why nothing can be compiled here."""
+    if not (LIBRARIES / "host" / "libmbedtls.a").exists():
+        return "mbedTLS for the device OS is not there: run builders/images/cortex-m/make-libraries"
+    return None
+
+
+def compile_device(folder: Path) -> Path:
+    """The program of device.c."""
+    sources = [HERE / "device.c", *sorted((OS / "net").glob("*.c")), OS / "port" / "udp_host.c"]
+    return _compile(folder / "device", sources, [str(LIBRARIES / "host" / "libmbedtls.a")])
+
+
+def compile_fuzzer(folder: Path) -> Path:
+    """The program of fuzz.c, which needs no library: link and random numbers are its own."""
+    return _compile(folder / "fuzz", [HERE / "fuzz.c"], [])
+
+
+def _compile(target: Path, sources: list[Path], libraries: list[str]) -> Path:
+    includes = [f"-I{OS}", f"-I{OS / 'port'}", f"-I{HERE}", f"-I{LIBRARIES / 'include'}"]
+    files = [str(each) for each in (*sources, _CORE, *sorted((OS / "lwm2m").glob("*.c")))]
+    subprocess.run(["gcc", *_FLAGS, *includes, *files, *libraries, "-o", str(target)], check=True)
+    return target
