@@ -30,7 +30,7 @@ def missing() -> str | None:
 
 def compile_device(folder: Path) -> Path:
     """The program of device.c."""
-    sources = [HERE / "device.c", *sorted((OS / "net").glob("*.c")), OS / "port" / "udp_host.c"]
+    sources = [HERE / "device.c", *sorted((OS / "net").glob("*.c")), OS / "port" / "datagram_host.c"]
     return _compile(folder / "device", sources, [str(LIBRARIES / "host" / "libmbedtls.a")])
 
 

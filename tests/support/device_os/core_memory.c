@@ -173,8 +173,9 @@ int update_finish(enum update_target target)
     return OS_OK;
 }
 
-void update_poll(void)
+bool update_poll(void)
 {
+    return false;
 }
 
 uint32_t update_limit(enum update_target target)

@@ -12,7 +12,7 @@
 #include "core_memory.h"
 #include "lwm2m/client.h"
 #include "net/random.h"
-#include "port/udp.h"
+#include "port/datagram.h"
 
 static volatile sig_atomic_t move;
 
@@ -64,7 +64,7 @@ int main(int count, char **arguments)
         client_poll();
         if (move) {
             move = 0;
-            udp_open();
+            datagram_open();
         }
         nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
     }

@@ -177,7 +177,7 @@ void registration_poll(void)
     bool lost = link_state() == LINK_DOWN || link_moves() != moves;
     switch (phase) {
     case PHASE_WAITING:
-        if (clock_ms() - since >= wait_ms && udp_up()) {
+        if (clock_ms() - since >= wait_ms && datagram_up()) {
             connect();
         }
         return;

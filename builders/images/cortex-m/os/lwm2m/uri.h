@@ -6,7 +6,7 @@
 
 #include "core/status.h"
 #include "lwm2m/coap_message.h"
-#include "port/udp.h"
+#include "port/datagram.h"
 
 struct uri {
     bool secure;

@@ -51,7 +51,7 @@ static int get_timer(void *context)
 static int send_datagram(void *context, const unsigned char *data, size_t length)
 {
     (void)context;
-    (void)udp_send(&server, data, (uint32_t)length); /* lost like any datagram: the flight is repeated */
+    (void)datagram_send(&server, data, (uint32_t)length); /* lost like any datagram: the flight is repeated */
     return (int)length;
 }
 

@@ -18,7 +18,7 @@ enum os_status link_start(const struct link_settings *settings, link_listener wa
     listener = wanted;
     connected = false;
     package_host = (struct udp_address){0, 0};
-    enum os_status status = udp_open();
+    enum os_status status = datagram_open();
     if (status != OS_OK || !secure) {
         return status;
     }
@@ -35,7 +35,7 @@ void link_connect(void)
 
 enum link_state link_state(void)
 {
-    if (!connected || !udp_up()) {
+    if (!connected || !datagram_up()) {
         return LINK_DOWN;
     }
     if (!secure) {
@@ -46,7 +46,7 @@ enum link_state link_state(void)
 
 uint32_t link_moves(void)
 {
-    return udp_moves();
+    return datagram_moves();
 }
 
 static bool same(const struct udp_address *one, const struct udp_address *other)
@@ -71,18 +71,18 @@ enum os_status link_to_package(const struct udp_address *host, bool over_dtls, e
 enum os_status link_send(enum link link, const uint8_t *data, uint32_t length)
 {
     if (link == LINK_PACKAGE) {
-        return udp_send(&package_host, data, length);
+        return datagram_send(&package_host, data, length);
     }
-    return secure ? dtls_send(data, length) : udp_send(&server, data, length);
+    return secure ? dtls_send(data, length) : datagram_send(&server, data, length);
 }
 
 void link_poll(void)
 {
     static uint8_t datagram[LINK_DATAGRAM_BYTES];
     struct udp_address from;
-    udp_poll();
+    datagram_poll();
     for (uint32_t turn = 0; turn < DATAGRAMS_A_TURN; turn++) {
-        uint32_t length = udp_receive(&from, datagram, sizeof datagram);
+        uint32_t length = datagram_receive(&from, datagram, sizeof datagram);
         if (length == 0) {
             break;
         }

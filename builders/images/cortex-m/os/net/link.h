@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "core/status.h"
-#include "port/udp.h"
+#include "port/datagram.h"
 
 /* A block of 1024 bytes with its options; 1232 bytes of UDP payload pass everywhere, and DTLS takes 29 to 64 of them. */
 #define LINK_MESSAGE_BYTES 1152u

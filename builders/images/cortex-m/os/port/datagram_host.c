@@ -6,12 +6,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "port/udp.h"
+#include "port/datagram.h"
 
 static int descriptor = -1;
 static uint32_t moves;
 
-enum os_status udp_open(void)
+enum os_status datagram_open(void)
 {
     if (descriptor >= 0) {
         close(descriptor);
@@ -25,17 +25,17 @@ enum os_status udp_open(void)
     return bind(descriptor, (const struct sockaddr *)&any, sizeof any) == 0 ? OS_OK : OS_IO;
 }
 
-bool udp_up(void)
+bool datagram_up(void)
 {
     return descriptor >= 0;
 }
 
-uint32_t udp_moves(void)
+uint32_t datagram_moves(void)
 {
     return moves;
 }
 
-enum os_status udp_send(const struct udp_address *to, const uint8_t *data, uint32_t length)
+enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, uint32_t length)
 {
     struct sockaddr_in peer = {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(to->ip), .sin_port = htons(to->port)};
@@ -44,7 +44,7 @@ enum os_status udp_send(const struct udp_address *to, const uint8_t *data, uint3
                : OS_IO;
 }
 
-uint32_t udp_receive(struct udp_address *from, uint8_t *data, uint32_t capacity)
+uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capacity)
 {
     for (;;) {
         struct sockaddr_in peer;
@@ -61,7 +61,13 @@ uint32_t udp_receive(struct udp_address *from, uint8_t *data, uint32_t capacity)
     }
 }
 
-void udp_poll(void)
+bool datagram_pending(void)
+{
+    uint8_t byte;
+    return recv(descriptor, &byte, 1, MSG_PEEK) > 0;
+}
+
+void datagram_poll(void)
 {
     /* The kernel does it. */
 }

@@ -1,6 +1,6 @@
 /* One UDP socket over IPv4: what a port of the OS to a network stack provides. */
-#ifndef PORT_UDP_H
-#define PORT_UDP_H
+#ifndef PORT_DATAGRAM_H
+#define PORT_DATAGRAM_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,20 +13,23 @@ struct udp_address {
 };
 
 /* Take a local port that nobody remembers us by; called again it moves to another one. */
-enum os_status udp_open(void);
+enum os_status datagram_open(void);
 
 /* Whether there is an address to send from. */
-bool udp_up(void);
+bool datagram_up(void);
 
 /* How often the own address changed: whoever finds another number than before has to introduce itself again. */
-uint32_t udp_moves(void);
+uint32_t datagram_moves(void);
 
-enum os_status udp_send(const struct udp_address *to, const uint8_t *data, uint32_t length);
+enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, uint32_t length);
 
 /* The next datagram, or 0. One that is longer than `capacity` is dropped. */
-uint32_t udp_receive(struct udp_address *from, uint8_t *data, uint32_t capacity);
+uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capacity);
+
+/* Whether something waits to be received or to be driven: then the processor does not sleep. */
+bool datagram_pending(void);
 
 /* Drive the stack; called from the loop. */
-void udp_poll(void);
+void datagram_poll(void);
 
 #endif
