@@ -19,12 +19,22 @@ KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 ACK_MS = 200  # ten times faster than RFC 7252, so that what is lost is missed soon
 
 
-@pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    why = device_os.missing() or (None if shutil.which("gcc") else "gcc is not installed; run tools/setup test")
+def _need(why: str | None) -> None:
     if why is not None:
         assert "CI" not in os.environ, why
         pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def sanitizers() -> None:
+    """A compiler for this machine."""
+    _need(None if shutil.which("gcc") else "gcc is not installed; run tools/setup test")
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory, sanitizers: None) -> Path:
+    """The device as a program."""
+    _need(device_os.missing())
     return device_os.compile_device(tmp_path_factory.mktemp("device-os"))
 
 

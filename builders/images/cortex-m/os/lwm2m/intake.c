@@ -120,6 +120,11 @@ static enum coap_code finish_package(void)
 static enum intake_result take_block(const struct coap_message *request, struct coap_reply *reply,
                                      struct coap_text *content)
 {
+    if (!transfer.is_package && !request->block1.present) {
+        transfer.active = false;
+        *content = request->payload; /* all of it is here */
+        return INTAKE_COMPLETE;
+    }
     enum coap_code code = store(&request->payload);
     if (code != COAP_CHANGED) {
         return refuse(reply, code);

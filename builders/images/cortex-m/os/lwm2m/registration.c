@@ -25,7 +25,6 @@ enum phase { PHASE_WAITING, PHASE_CONNECTING, PHASE_REGISTERING, PHASE_REGISTERE
 static enum phase phase;
 static char endpoint[REGISTRATION_ENDPOINT_BYTES + 1];
 static uint32_t lifetime;
-static uint32_t number;
 static uint32_t failures;
 static uint32_t since;   /* when the phase began; of PHASE_REGISTERED: the last answer of the server */
 static uint32_t wait_ms; /* of PHASE_WAITING */
@@ -81,7 +80,6 @@ static void registered(enum coap_outcome outcome, const struct coap_message *res
         return;
     }
     failures = 0;
-    number++;
     update_wanted = false;
     lifetime_changed = false;
     enter(PHASE_REGISTERED);
@@ -167,7 +165,6 @@ void registration_start(const char *name, uint32_t lifetime_s)
     strncpy(endpoint, name, sizeof endpoint - 1);
     lifetime = lifetime_s;
     failures = 0;
-    number = 0;
     wait_ms = 0;
     enter(PHASE_WAITING);
 }
@@ -202,11 +199,6 @@ void registration_poll(void)
 bool registration_active(void)
 {
     return phase == PHASE_REGISTERED || phase == PHASE_UPDATING;
-}
-
-uint32_t registration_number(void)
-{
-    return number;
 }
 
 const char *registration_endpoint(void)

@@ -14,9 +14,6 @@ void registration_poll(void);
 
 bool registration_active(void);
 
-/* Grows with every registration: what began under an earlier number is over. */
-uint32_t registration_number(void);
-
 const char *registration_endpoint(void);
 uint32_t registration_lifetime(void);
 void registration_set_lifetime(uint32_t lifetime_s);
