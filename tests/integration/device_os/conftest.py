@@ -32,9 +32,14 @@ def sanitizers() -> None:
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory, sanitizers: None) -> Path:
-    """The device as a program."""
+def libraries() -> None:
+    """What the device OS links."""
     _need(device_os.missing())
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory, libraries: None, sanitizers: None) -> Path:
+    """The device as a program."""
     return device_os.compile_device(tmp_path_factory.mktemp("device-os"))
 
 

@@ -24,7 +24,7 @@ _CORE = HERE / "core_memory.c"
 def missing() -> str | None:
     """Why nothing can be compiled here."""
     if not (LIBRARIES / "host" / "libmbedtls.a").exists():
-        return "mbedTLS for the device OS is not there: run builders/images/cortex-m/make-libraries"
+        return "needs the device OS's libraries: tools/setup test makes them"
     return None
 
 

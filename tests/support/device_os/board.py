@@ -1,23 +1,26 @@
 """Boards under QEMU with the device OS, built with this machine's compiler and signed with a key of the test."""
 
+import hashlib
 import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import tflite_micro
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from builders.contract import ImageKind
 from builders.signing import sign_image
-from edge.os_board import HOST, OsBoard
+from edge.os_board import HOST
 from edge.provisioning import Provisioning
 from tests.support.device_os import BUILDER
 
 BOARD = "mps2-an386-os"
 SEED = bytes(range(32))
-_OUTPUT = "output="
+VECTORS = 4
 
 
 @dataclass(frozen=True)
@@ -56,35 +59,38 @@ class Build:
 
 
 def build(folder: Path, model: Path) -> Build:
-    """Compile; the golden outputs are not known yet."""
-    import hashlib
-
-    command = [sys.executable, str(BUILDER / "build.py"), str(model), "--board", BOARD, "-o", str(folder)]
+    """Compile, with the golden inputs that the builder makes up where it is given none."""
+    command = [sys.executable, "-B", str(BUILDER / "build.py"), str(model), "--board", BOARD, "-o", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.PIPE)
-    return Build(folder, hashlib.sha256(model.read_bytes()).digest(), ())
+    content = model.read_bytes()
+    oracle = Oracle(content)
+    name = hashlib.sha256(content)
+    inputs = [
+        hashlib.shake_256(f"{name.hexdigest()}/{each}/0".encode()).digest(oracle.bytes) for each in range(VECTORS)
+    ]
+    return Build(folder, name.digest(), tuple(map(oracle.output, inputs)))
 
 
-async def learn_golden_outputs(made: Build, key: ec.EllipticCurvePrivateKey, folder: Path) -> Build:
-    """Run the firmware once: what it computes on its console is what later images promise."""
-    board = OsBoard(folder, board=BOARD)
-    board.manufacture(made.bootloader, made.signed(key, "firmware", "1.0.0+1"), provisioning(key, "first", 1))
-    await board.start()
-    try:
-        await board.wait_for("@tml ready")
-        lines = [line for line in board.console() if line.startswith("@tml golden")]
-    finally:
-        await board.cut()
-    outputs = tuple(bytes.fromhex(line.split(_OUTPUT)[1]) for line in lines)
-    return Build(made.folder, made.model_sha256, outputs)
+class Oracle:
+    """What tflite-micro computes."""
+
+    def __init__(self, model: bytes) -> None:
+        self._interpreter = tflite_micro.runtime.Interpreter.from_bytes(model)
+        self._shape = self._interpreter.get_input_details(0)["shape"]
+        self.bytes = int(np.prod(self._shape))
+
+    def output(self, values: bytes) -> bytes:
+        """The output of an int8 input."""
+        self._interpreter.set_input(np.frombuffer(values, np.int8).reshape(self._shape), 0)
+        self._interpreter.invoke()
+        return bytes(self._interpreter.get_output(0).tobytes())
 
 
 def provisioning(
     key: ec.EllipticCurvePrivateKey, endpoint: str, port: int, psk: bytes | None = None, lifetime: int = 60
 ) -> Provisioning:
     """A page: over DTLS with a key, with the endpoint as its identity."""
-    point = key.public_key().public_bytes(
-        serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-    )
+    point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
     return Provisioning(
         endpoint=endpoint,
         server=f"{'coap' if psk is None else 'coaps'}://{HOST}:{port}",

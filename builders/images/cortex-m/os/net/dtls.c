@@ -8,7 +8,7 @@
 #include "mbedtls/ssl.h"
 #include "net/random.h"
 
-#define ALLOCATOR_BYTES 32768u /* what mbedTLS takes at most in a handshake is measured: see `dtls_start` */
+#define ALLOCATOR_BYTES 16384u /* a handshake takes 6 KiB, and messages that come out of order up to 4 KiB more */
 #define MTU 1232u              /* bytes of UDP payload that every IPv6 path carries */
 #define HANDSHAKE_FIRST_MS 1000u
 #define HANDSHAKE_LAST_MS 16000u
