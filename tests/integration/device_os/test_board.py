@@ -1,4 +1,4 @@
-"""The device OS on an emulated board, over DTLS: it registers by itself, updates its firmware, swaps its model, infers."""
+"""The device OS on an emulated board, over DTLS: it registers by itself, updates firmware, swaps models, infers."""
 
 import asyncio
 import random
@@ -24,7 +24,10 @@ ENDPOINT = "secure-1"  # the one whose key the server knows
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, libraries: None) -> Build:
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+    libraries: None,  # noqa: ARG001 - asked for, not used
+) -> Build:
     return build(tmp_path_factory.mktemp("digits"), MODEL)
 
 
@@ -54,7 +57,7 @@ async def value(server: Lwm2mServer, path: str) -> object:
 
 async def becomes(server: Lwm2mServer, path: str, wanted: object) -> None:
     async with asyncio.timeout(60):
-        while await value(server, path) != wanted:
+        while await value(server, path) != wanted:  # noqa: ASYNC110 - another machine changes it
             await asyncio.sleep(0.1)
 
 

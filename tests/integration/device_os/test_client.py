@@ -35,17 +35,17 @@ async def device(server: Lwm2mServer, start_device: StartDevice) -> Device:
     return running
 
 
-async def test_it_registers_with_its_objects(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_it_registers_with_its_objects(server: Lwm2mServer) -> None:
     registration = server.registration(ENDPOINT)
     assert (registration.lifetime, registration.lwm2m_version, registration.binding) == (60, "1.1", "U")
     assert registration.instances == {1: [0], 3: [0], 5: [0], 9: [0, 1], 26241: [0], 26242: [0]}
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("accept", [None, ContentFormat.TLV, ContentFormat.SENML_CBOR])
 @pytest.mark.parametrize("path", ["/1", "/3", "/5", "/9", "/26241", "/26242"])
-async def test_every_object_can_be_read_as_a_whole(
-    server: Lwm2mServer, device: Device, path: str, accept: int | None
-) -> None:
+async def test_every_object_can_be_read_as_a_whole(server: Lwm2mServer, path: str, accept: int | None) -> None:
     response = await server.read(ENDPOINT, at(path), accept)
     assert response.success, response
     assert isinstance(response.content, Object)
@@ -53,37 +53,40 @@ async def test_every_object_can_be_read_as_a_whole(
     assert all(instance.resources for instance in response.content.instances)
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("accept", [None, ContentFormat.TEXT, ContentFormat.TLV, ContentFormat.SENML_CBOR, 60])
-async def test_a_resource_says_the_same_in_every_format(
-    server: Lwm2mServer, device: Device, accept: int | None
-) -> None:
+async def test_a_resource_says_the_same_in_every_format(server: Lwm2mServer, accept: int | None) -> None:
     assert await value(server, "/3/0/3", accept) == "1.0.0"
     assert await value(server, "/1/0/1", accept) == 60
     assert await value(server, "/9/1/12", accept) is False
 
 
-async def test_multiple_resources_keep_their_numbers(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_multiple_resources_keep_their_numbers(server: Lwm2mServer) -> None:
     for accept in (None, ContentFormat.SENML_CBOR):
         response = await server.read(ENDPOINT, at("/5/0/8"), accept)
         assert isinstance(response.content, MultiResource)
         assert response.content.values == {0: 0, 1: 1}
 
 
-async def test_a_text_of_several_blocks_arrives_whole(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_a_text_of_several_blocks_arrives_whole(server: Lwm2mServer) -> None:
     assert await value(server, "/26241/0/0") == "r" * 3000
     response = await server.read(ENDPOINT, at("/26241/0"))
     assert isinstance(response.content, Instance)
     assert {each.id for each in response.content.resources} == set(range(13))
 
 
-async def test_several_paths_are_read_at_once(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_several_paths_are_read_at_once(server: Lwm2mServer) -> None:
     paths = [at(text) for text in ("/3/0/3", "/5/0/3", "/9/0/7", "/9/1", "/77/0")]
     response = await server.read_composite(ENDPOINT, paths)
     assert response.success, response
     assert {str(path) for path in response.nodes} == {"/3/0/3", "/5/0/3", "/9/0/7", "/9/1"}
 
 
-async def test_discover_names_what_is_there_and_its_attributes(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_discover_names_what_is_there_and_its_attributes(server: Lwm2mServer) -> None:
     assert (await server.write_attributes(ENDPOINT, at("/5/0/3"), {"pmin": "1", "pmax": "60"})).success
     response = await server.discover(ENDPOINT, at("/5"))
     links = {link.url: dict(link.attributes) for link in response.links}
@@ -93,21 +96,24 @@ async def test_discover_names_what_is_there_and_its_attributes(server: Lwm2mServ
     assert (await server.write_attributes(ENDPOINT, at("/5/0/3"), {"gt": "3"})).code == 0x80
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(
     ("path", "code"), [("/0/0", 0x81), ("/77", 0x84), ("/3/1", 0x84), ("/3/0/99", 0x84), ("/5/0/0", 0x85)]
 )
-async def test_what_cannot_be_read_is_refused(server: Lwm2mServer, device: Device, path: str, code: int) -> None:
+async def test_what_cannot_be_read_is_refused(server: Lwm2mServer, path: str, code: int) -> None:
     assert (await server.read(ENDPOINT, at(path))).code == code
 
 
-async def test_what_cannot_be_shown_in_a_format_is_refused(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_what_cannot_be_shown_in_a_format_is_refused(server: Lwm2mServer) -> None:
     assert (await server.read(ENDPOINT, at("/3/0"), ContentFormat.TEXT)).code == 0x86
     assert (await server.read(ENDPOINT, at("/3/0/0"), 4711)).code == 0x86
 
 
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("number", [None, ContentFormat.TLV, ContentFormat.SENML_CBOR, 60])
 async def test_the_lifetime_is_written_in_every_format_and_told_to_the_server(
-    server: Lwm2mServer, device: Device, number: int | None
+    server: Lwm2mServer, number: int | None
 ) -> None:
     node = Resource(1, ResourceType.INTEGER, 90)
     assert (await server.write(ENDPOINT, at("/1/0/1"), node, number)).success
@@ -115,16 +121,18 @@ async def test_the_lifetime_is_written_in_every_format_and_told_to_the_server(
     assert await value(server, "/1/0/1") == 90
 
 
-async def test_an_instance_is_written_wholly_or_not_at_all(server: Lwm2mServer, device: Device) -> None:
-    good = Instance(0, (Resource(1, ResourceType.INTEGER, 120), Resource(23, ResourceType.BOOLEAN, True)))  # noqa: FBT003
-    bad = Instance(0, (Resource(23, ResourceType.BOOLEAN, False), Resource(1, ResourceType.INTEGER, -1)))  # noqa: FBT003
+@pytest.mark.usefixtures("device")
+async def test_an_instance_is_written_wholly_or_not_at_all(server: Lwm2mServer) -> None:
+    good = Instance(0, (Resource(1, ResourceType.INTEGER, 120), Resource(23, ResourceType.BOOLEAN, True)))
+    bad = Instance(0, (Resource(23, ResourceType.BOOLEAN, False), Resource(1, ResourceType.INTEGER, -1)))
     assert (await server.write(ENDPOINT, at("/1/0"), good, replace=False)).success
     assert (await server.write(ENDPOINT, at("/1/0"), bad, replace=False)).code == 0x80
     assert await value(server, "/1/0/23") is True
     assert await value(server, "/1/0/1") == 120
 
 
-async def test_an_observed_state_is_told_when_it_changes(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_an_observed_state_is_told_when_it_changes(server: Lwm2mServer) -> None:
     heard: list[tuple[str, object]] = []
 
     def listen(event: object) -> None:
@@ -145,7 +153,8 @@ async def test_an_observed_state_is_told_when_it_changes(server: Lwm2mServer, de
     assert heard == []
 
 
-async def test_a_measurement_is_told_no_more_often_than_pmin(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_a_measurement_is_told_no_more_often_than_pmin(server: Lwm2mServer) -> None:
     assert (await server.write_attributes(ENDPOINT, at("/26241/0/12"), {"pmin": "1"})).success
     heard: list[object] = []
     server.events.listen(lambda event: heard.append(event) if isinstance(event, Notification) else None)
@@ -162,11 +171,14 @@ async def test_200_kb_are_pushed_and_the_package_can_be_installed(server: Lwm2mS
     await asyncio.wait_for(device.process.wait(), 5)
 
 
-async def test_what_the_state_does_not_allow_is_refused(server: Lwm2mServer, device: Device) -> None:
-    assert (await server.execute(ENDPOINT, at("/5/0/2"))).code == 0x85
+@pytest.mark.usefixtures("device")
+async def test_what_the_state_does_not_allow_is_refused(server: Lwm2mServer) -> None:
+    refused = await server.execute(ENDPOINT, at("/5/0/2"))
+    assert (refused.code, refused.diagnostic) == (0x85, "update needs state Downloaded")
     assert (await server.execute(ENDPOINT, at("/5/0/10"))).code == 0x85
     assert (await server.push(ENDPOINT, at("/5/0/0"), PACKAGE[:3000])).success
-    assert (await server.push(ENDPOINT, at("/5/0/0"), PACKAGE[:3000])).code == 0x80
+    refused = await server.push(ENDPOINT, at("/5/0/0"), PACKAGE[:3000])
+    assert (refused.code, refused.diagnostic) == (0x80, "there is a package: reset or cancel it first")
     assert (await server.execute(ENDPOINT, at("/5/0/10"))).success
     assert (await value(server, "/5/0/3"), await value(server, "/5/0/5")) == (0, 10)
     assert (await server.push(ENDPOINT, at("/5/0/0"), PACKAGE[:3000])).success
@@ -174,12 +186,14 @@ async def test_what_the_state_does_not_allow_is_refused(server: Lwm2mServer, dev
     assert (await value(server, "/5/0/3"), await value(server, "/5/0/5")) == (0, 0)
 
 
-async def test_a_package_beyond_the_slot_is_refused_at_its_first_block(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_a_package_beyond_the_slot_is_refused_at_its_first_block(server: Lwm2mServer) -> None:
     assert (await server.push(ENDPOINT, at("/9/1/2"), bytes((1 << 20) + 1))).code == 0x8D
     assert await value(server, "/9/1/7") == 0
 
 
-async def test_a_model_goes_through_the_states_of_object_9(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_a_model_goes_through_the_states_of_object_9(server: Lwm2mServer) -> None:
     async def states() -> tuple[object, ...]:
         return tuple([await value(server, f"/9/1/{number}") for number in (7, 9, 12)])
 
@@ -201,7 +215,8 @@ async def test_a_model_goes_through_the_states_of_object_9(server: Lwm2mServer, 
     assert await states() == (0, 0, False)
 
 
-async def test_an_input_is_given_to_the_model_and_its_output_read(server: Lwm2mServer, device: Device) -> None:
+@pytest.mark.usefixtures("device")
+async def test_an_input_is_given_to_the_model_and_its_output_read(server: Lwm2mServer) -> None:
     assert (await server.write(ENDPOINT, at("/26242/0/0"), bytes([1]) * 2000)).success
     assert await value(server, "/26242/0/1") == bytes([500 % 256] * 4)
     assert await value(server, "/26242/0/2") == 1

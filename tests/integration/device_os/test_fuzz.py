@@ -10,7 +10,10 @@ from tests.support import device_os
 
 
 @pytest.fixture(scope="module")
-def fuzzer(tmp_path_factory: pytest.TempPathFactory, sanitizers: None) -> Path:
+def fuzzer(
+    tmp_path_factory: pytest.TempPathFactory,
+    sanitizers: None,  # noqa: ARG001 - asked for, not used
+) -> Path:
     return device_os.compile_fuzzer(tmp_path_factory.mktemp("fuzz"))
 
 

@@ -83,7 +83,7 @@ async def states(server: Lwm2mServer, paths: tuple[str, ...] = ("/5/0/3", "/5/0/
 async def settled(server: Lwm2mServer, paths: tuple[str, ...] = ("/5/0/3", "/5/0/5")) -> tuple[object, ...]:
     """State and result once it is not downloading any more."""
     async with asyncio.timeout(30):
-        while (found := await states(server, paths))[0] == 1:
+        while (found := await states(server, paths))[0] == 1:  # noqa: ASYNC110 - another process changes it
             await asyncio.sleep(0.05)
     return found
 

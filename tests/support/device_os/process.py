@@ -40,7 +40,7 @@ StartDevice = Callable[..., Awaitable[Device]]
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait for something that happens by itself."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - another process makes it come true
             await asyncio.sleep(0.02)
 
 

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "lwm2m/coap_endpoint.h"
 #include "lwm2m/package.h"
+#include "lwm2m/refusal.h"
 #include "lwm2m/registration.h"
 #include "lwm2m/uri.h"
 #include "net/random.h"
@@ -197,10 +198,10 @@ void download_start(void)
 enum coap_code download_begin(enum update_target for_target, const uint8_t *from, uint32_t length)
 {
     if (active) {
-        return COAP_UNAVAILABLE; /* another target's package is on its way */
+        return refuse(COAP_UNAVAILABLE, "another package is being pulled: try again");
     }
     if (length > sizeof text) {
-        return COAP_BAD_REQUEST;
+        return refuse(COAP_BAD_REQUEST, "a package URI has at most 255 bytes");
     }
     int status = update_set_uri(for_target, (const char *)from, length);
     if (status != OS_OK) {

@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/update.h"
 #include "lwm2m/package.h"
+#include "lwm2m/refusal.h"
 #include "lwm2m/render.h"
 
 #define WRITE_BYTES 32768u /* the largest write but a package: an input of a model */
@@ -24,7 +25,7 @@ static struct {
 
 static uint8_t buffer[WRITE_BYTES];
 
-static enum intake_result refuse(struct coap_reply *reply, enum coap_code code)
+static enum intake_result answer(struct coap_reply *reply, enum coap_code code)
 {
     reply->code = (uint8_t)code;
     return INTAKE_ANSWERED;
@@ -49,7 +50,7 @@ static bool is_reset(const struct coap_message *request)
 static enum coap_code begin_package(const struct coap_message *request)
 {
     if (request->content_format != FORMAT_OPAQUE && request->content_format != COAP_ABSENT) {
-        return COAP_UNSUPPORTED_FORMAT;
+        return refuse(COAP_UNSUPPORTED_FORMAT, "a package is opaque: content format 42");
     }
     if (is_reset(request)) {
         return update_state_of(transfer.target) == UPDATE_INSTALLING ? COAP_METHOD_NOT_ALLOWED : COAP_CHANGED;
@@ -59,7 +60,7 @@ static enum coap_code begin_package(const struct coap_message *request)
         return code;
     }
     if (request->size1 > (int64_t)update_limit(transfer.target)) {
-        return COAP_TOO_LARGE;
+        return package_refusal(transfer.target, OS_TOO_LARGE);
     }
     uint32_t size = request->size1 >= 0 ? (uint32_t)request->size1 : request->block1.more ? 0 : request->payload.length;
     int status = update_begin(transfer.target, size, 0, 0);
@@ -127,15 +128,15 @@ static enum intake_result take_block(const struct coap_message *request, struct 
     }
     enum coap_code code = store(&request->payload);
     if (code != COAP_CHANGED) {
-        return refuse(reply, code);
+        return answer(reply, code);
     }
     transfer.heard_at = clock_ms();
     if (request->block1.more) {
-        return refuse(reply, COAP_CONTINUE);
+        return answer(reply, COAP_CONTINUE);
     }
     transfer.active = false;
     if (transfer.is_package) {
-        return refuse(reply, finish_package());
+        return answer(reply, finish_package());
     }
     *content = (struct coap_text){buffer, transfer.received};
     return INTAKE_COMPLETE;
@@ -148,10 +149,11 @@ enum intake_result intake_take(const struct path *path, const struct coap_messag
     uint32_t size = block->present ? coap_block_size(block) : LINK_DATAGRAM_BYTES;
     reply->block1 = *block;
     if (request->payload.length > size || (block->more && request->payload.length != size)) {
-        return refuse(reply, COAP_BAD_REQUEST);
+        return answer(reply, COAP_BAD_REQUEST);
     }
     if (block->number > 0) {
-        return goes_on(path, request) ? take_block(request, reply, content) : refuse(reply, COAP_INCOMPLETE);
+        return goes_on(path, request) ? take_block(request, reply, content)
+                                      : answer(reply, refuse(COAP_INCOMPLETE, "not the next block: begin again"));
     }
     enum coap_code code = begin(path, request);
     if (code == COAP_TOO_LARGE) {
@@ -159,10 +161,10 @@ enum intake_result intake_take(const struct path *path, const struct coap_messag
     }
     if (code == COAP_CHANGED && transfer.is_package && is_reset(request)) {
         package_fail(transfer.target, PACKAGE_NO_FAILURE);
-        return refuse(reply, code);
+        return answer(reply, code);
     }
     if (code != COAP_CHANGED) {
-        return refuse(reply, code);
+        return answer(reply, code);
     }
     transfer.active = true;
     return take_block(request, reply, content);

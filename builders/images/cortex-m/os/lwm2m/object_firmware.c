@@ -2,6 +2,7 @@
 #include "lwm2m/download.h"
 #include "lwm2m/object.h"
 #include "lwm2m/package.h"
+#include "lwm2m/refusal.h"
 
 #define PACKAGE 0u
 #define PACKAGE_URI 1u
@@ -81,7 +82,7 @@ static bool read(uint16_t instance, uint16_t resource, uint32_t index, struct va
 static enum coap_code drop(enum package_failure as)
 {
     if (update_state_of(UPDATE_FIRMWARE) == UPDATE_INSTALLING) {
-        return COAP_METHOD_NOT_ALLOWED;
+        return refuse(COAP_METHOD_NOT_ALLOWED, "the update is being installed");
     }
     download_stop(UPDATE_FIRMWARE);
     package_fail(UPDATE_FIRMWARE, as);
@@ -92,7 +93,7 @@ static enum coap_code write(uint16_t instance, uint16_t resource, const struct v
 {
     (void)instance;
     if (resource != PACKAGE_URI) {
-        return COAP_METHOD_NOT_ALLOWED; /* a package among other resources: it is taken alone, block by block */
+        return refuse(COAP_METHOD_NOT_ALLOWED, "a package is written alone");
     }
     if (check) {
         bool updating = update_state_of(UPDATE_FIRMWARE) == UPDATE_INSTALLING;
@@ -106,11 +107,13 @@ static enum coap_code execute(uint16_t instance, uint16_t resource, const struct
     (void)instance;
     (void)arguments;
     if (resource == CANCEL) {
-        return update_state_of(UPDATE_FIRMWARE) == UPDATE_IDLE ? COAP_METHOD_NOT_ALLOWED : drop(PACKAGE_CANCELLED);
+        return update_state_of(UPDATE_FIRMWARE) == UPDATE_IDLE
+                   ? refuse(COAP_METHOD_NOT_ALLOWED, "there is no update to cancel")
+                   : drop(PACKAGE_CANCELLED);
     }
     return update_state_of(UPDATE_FIRMWARE) == UPDATE_RECEIVED && update_install(UPDATE_FIRMWARE) == OS_OK
                ? COAP_CHANGED
-               : COAP_METHOD_NOT_ALLOWED;
+               : refuse(COAP_METHOD_NOT_ALLOWED, "update needs state Downloaded");
 }
 
 const struct object object_firmware = {

@@ -3,6 +3,7 @@
 
 #include "core/status.h"
 #include "lwm2m/object.h"
+#include "lwm2m/refusal.h"
 #include "lwm2m/snapshot.h"
 
 #define INPUT 0u
@@ -40,10 +41,12 @@ static enum coap_code write(uint16_t instance, uint16_t resource, const struct v
     (void)instance;
     (void)resource;
     if (check) {
-        return value->length == inference_input_bytes() ? COAP_CHANGED : COAP_BAD_REQUEST;
+        return value->length == inference_input_bytes()
+                   ? COAP_CHANGED
+                   : refuse(COAP_BAD_REQUEST, "not as many bytes as the model's input tensors have");
     }
     int status = inference_submit(value->data, value->length);
-    return status == OS_OK ? COAP_CHANGED : status == OS_AGAIN ? COAP_UNAVAILABLE : COAP_BAD_REQUEST;
+    return status == OS_OK ? COAP_CHANGED : refuse(COAP_UNAVAILABLE, "the input before this one waits: try again");
 }
 
 const struct object object_inference = {

@@ -1,5 +1,6 @@
 /* Object 1, the LwM2M server as this device knows it (version 1.1). */
 #include "lwm2m/object.h"
+#include "lwm2m/refusal.h"
 #include "lwm2m/registration.h"
 #include "lwm2m/telemetry.h"
 
@@ -46,7 +47,7 @@ static enum coap_code write(uint16_t instance, uint16_t resource, const struct v
     (void)instance;
     if (resource == LIFETIME &&
         (value->integer < REGISTRATION_MIN_LIFETIME || value->integer > REGISTRATION_MAX_LIFETIME)) {
-        return COAP_BAD_REQUEST;
+        return refuse(COAP_BAD_REQUEST, "the lifetime is 3 to 604800 seconds");
     }
     if (!check && resource == LIFETIME) {
         registration_set_lifetime((uint32_t)value->integer);

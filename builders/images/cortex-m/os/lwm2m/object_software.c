@@ -2,6 +2,7 @@
 #include "lwm2m/download.h"
 #include "lwm2m/object.h"
 #include "lwm2m/package.h"
+#include "lwm2m/refusal.h"
 
 #define PACKAGE_NAME 0u
 #define PACKAGE_VERSION 1u
@@ -80,10 +81,10 @@ static bool read(uint16_t instance, uint16_t resource, uint32_t index, struct va
 static enum coap_code write(uint16_t instance, uint16_t resource, const struct value *value, bool check)
 {
     if (resource != PACKAGE_URI) {
-        return COAP_METHOD_NOT_ALLOWED; /* a package among other resources: it is taken alone, block by block */
+        return refuse(COAP_METHOD_NOT_ALLOWED, "a package is written alone");
     }
     if (value->length == 0) {
-        return COAP_BAD_REQUEST;
+        return refuse(COAP_BAD_REQUEST, "an empty package URI: uninstall drops a package");
     }
     return check ? package_admit(target_of(instance))
                  : download_begin(target_of(instance), value->data, value->length);
@@ -109,10 +110,13 @@ static enum coap_code uninstall(enum update_target target, const struct coap_tex
 {
     enum update_state now = update_state_of(target);
     if (!is_uninstall_argument(arguments)) {
-        return COAP_BAD_REQUEST;
+        return refuse(COAP_BAD_REQUEST, "uninstall takes no argument, 0 (remove) or 1 (make room for an update)");
     }
-    if (now == UPDATE_IDLE || now == UPDATE_INSTALLING || update_active(target)) {
-        return COAP_METHOD_NOT_ALLOWED;
+    if (update_active(target)) {
+        return refuse(COAP_METHOD_NOT_ALLOWED, "this slot's model runs: deactivate it first");
+    }
+    if (now == UPDATE_IDLE || now == UPDATE_INSTALLING) {
+        return refuse(COAP_METHOD_NOT_ALLOWED, now == UPDATE_IDLE ? "nothing is installed" : "it is being installed");
     }
     if (now == UPDATE_RECEIVING || now == UPDATE_RECEIVED) {
         download_stop(target);
@@ -125,20 +129,18 @@ static enum coap_code uninstall(enum update_target target, const struct coap_tex
 static enum coap_code execute(uint16_t instance, uint16_t resource, const struct coap_text *arguments)
 {
     enum update_target target = target_of(instance);
-    int status = OS_STATE;
-    switch (resource) {
-    case INSTALL:
-        status = update_state_of(target) == UPDATE_RECEIVED ? update_install(target) : OS_STATE;
-        break;
-    case UNINSTALL:
+    if (resource == UNINSTALL) {
         return uninstall(target, arguments);
-    case ACTIVATE:
-        status = update_state_of(target) == UPDATE_INSTALLED ? update_activate(target) : OS_STATE;
-        break;
-    default:
-        status = update_state_of(target) == UPDATE_INSTALLED ? update_deactivate(target) : OS_STATE;
     }
-    return status == OS_OK ? COAP_CHANGED : COAP_METHOD_NOT_ALLOWED;
+    if (resource == INSTALL) {
+        return update_state_of(target) == UPDATE_RECEIVED && update_install(target) == OS_OK
+                   ? COAP_CHANGED
+                   : refuse(COAP_METHOD_NOT_ALLOWED, "install needs state Delivered");
+    }
+    int status = update_state_of(target) != UPDATE_INSTALLED ? OS_STATE
+                 : resource == ACTIVATE                      ? update_activate(target)
+                                                             : update_deactivate(target);
+    return status == OS_OK ? COAP_CHANGED : refuse(COAP_METHOD_NOT_ALLOWED, "only what is installed is activated");
 }
 
 const struct object object_software = {

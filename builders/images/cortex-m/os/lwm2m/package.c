@@ -1,6 +1,8 @@
 /* Packages: targets and their failures. */
 #include "lwm2m/package.h"
 
+#include "lwm2m/refusal.h"
+
 #define FIRMWARE_OBJECT 5u
 #define FIRMWARE_PACKAGE 0u
 #define SOFTWARE_OBJECT 9u
@@ -50,22 +52,29 @@ enum coap_code package_admit(enum update_target target)
 {
     enum update_state state = update_state_of(target);
     if (target == UPDATE_FIRMWARE) {
-        return state == UPDATE_IDLE ? COAP_CHANGED : state == UPDATE_INSTALLING ? COAP_METHOD_NOT_ALLOWED : COAP_BAD_REQUEST;
+        return state == UPDATE_IDLE         ? COAP_CHANGED
+               : state == UPDATE_INSTALLING ? refuse(COAP_METHOD_NOT_ALLOWED, "the update is being installed")
+                                            : refuse(COAP_BAD_REQUEST, "there is a package: reset or cancel it first");
     }
-    bool room = state == UPDATE_IDLE || state == UPDATE_INSTALLED;
-    return room && !update_active(target) ? COAP_CHANGED : COAP_METHOD_NOT_ALLOWED;
+    if (update_active(target)) {
+        return refuse(COAP_METHOD_NOT_ALLOWED, "this slot's model runs: deactivate it, or use the other slot");
+    }
+    return state == UPDATE_IDLE || state == UPDATE_INSTALLED
+               ? COAP_CHANGED
+               : refuse(COAP_METHOD_NOT_ALLOWED, "there is a package in this slot: uninstall it first");
 }
 
 enum coap_code package_refusal(enum update_target target, int status)
 {
     switch (status) {
     case OS_TOO_LARGE:
-        return COAP_TOO_LARGE;
+        return refuse(COAP_TOO_LARGE, "the package is larger than the slot");
     case OS_STATE:
-        return target == UPDATE_FIRMWARE ? COAP_BAD_REQUEST : COAP_METHOD_NOT_ALLOWED;
+        return refuse(target == UPDATE_FIRMWARE ? COAP_BAD_REQUEST : COAP_METHOD_NOT_ALLOWED,
+                      "the update's state does not allow it");
     case OS_IO:
-        return COAP_INTERNAL_ERROR;
+        return refuse(COAP_INTERNAL_ERROR, "the flash cannot be written");
     default:
-        return COAP_BAD_REQUEST;
+        return refuse(COAP_BAD_REQUEST, "the package is refused: the result and the report say why");
     }
 }

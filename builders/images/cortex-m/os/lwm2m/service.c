@@ -4,6 +4,7 @@
 #include "lwm2m/decode.h"
 #include "lwm2m/intake.h"
 #include "lwm2m/observe.h"
+#include "lwm2m/refusal.h"
 #include "lwm2m/render.h"
 #include "lwm2m/snapshot.h"
 
@@ -222,7 +223,7 @@ static void post(const struct path *path, const struct coap_message *request, st
     }
 }
 
-void service_answer(enum link link, const struct coap_message *request, struct coap_reply *reply)
+static void answer(enum link link, const struct coap_message *request, struct coap_reply *reply)
 {
     struct path path;
     snapshot_take(SNAPSHOT_REQUEST, request->block2.number > 0);
@@ -266,4 +267,22 @@ void service_answer(enum link link, const struct coap_message *request, struct c
     default:
         reply->code = COAP_METHOD_NOT_ALLOWED; /* instances are neither created nor deleted */
     }
+}
+
+/* RFC 7252, section 5.5.2: an error may carry a sentence. */
+static void explain(struct coap_reply *reply)
+{
+    const char *why = refusal_take();
+    if (why != 0 && reply->code >= COAP_BAD_REQUEST) {
+        struct window window = window_of(reply->payload, 0, COAP_BLOCK_BYTES);
+        window_put_string(&window, why);
+        reply->payload_length = window.length;
+        reply->content_format = COAP_ABSENT;
+    }
+}
+
+void service_answer(enum link link, const struct coap_message *request, struct coap_reply *reply)
+{
+    answer(link, request, reply);
+    explain(reply);
 }
