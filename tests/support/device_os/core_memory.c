@@ -37,6 +37,7 @@ static const char *folder;
 static uint32_t virtual_ms;
 static bool virtual_clock;
 static bool reset_requested;
+static uint32_t reset_requested_at;
 static uint32_t registrations;
 static uint8_t output[4];
 static uint32_t sequence;
@@ -85,7 +86,7 @@ void core_memory_set_clock(uint32_t ms)
 
 bool core_memory_reset_requested(void)
 {
-    return reset_requested;
+    return reset_requested && clock_ms() - reset_requested_at >= 200; /* the answer gets out first */
 }
 
 void core_memory_clear(void)
@@ -109,6 +110,7 @@ uint32_t clock_ms(void)
 void os_request_reset(void)
 {
     reset_requested = true;
+    reset_requested_at = clock_ms();
 }
 
 void os_confirm_registered(void)

@@ -45,11 +45,12 @@ static uint32_t dice(uint32_t limit)
 
 /* --- What the program stands for ------------------------------------------------------------------------------- */
 
-void random_bytes(uint8_t *data, uint32_t length)
+enum os_status random_bytes(uint8_t *data, uint32_t length)
 {
     while (length-- > 0) {
         *data++ = (uint8_t)dice(256);
     }
+    return OS_OK;
 }
 
 uint32_t random_below(uint32_t limit)

@@ -53,6 +53,8 @@ def _part(section: str, origin: str) -> str | None:
             return name
     if "libc.a" in origin or "libgcc.a" in origin:
         return "C library"
+    if origin.startswith(("os/net/dtls", "os/net/random")):
+        return "DTLS"
     if origin.startswith(("os/net/", "os/lwm2m/", "os/port/")):
         return "network"
     if origin in ("model.o", "golden.o", "image.o"):

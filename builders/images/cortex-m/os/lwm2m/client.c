@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/clock.h"
 #include "lwm2m/coap_endpoint.h"
 #include "lwm2m/download.h"
 #include "lwm2m/intake.h"
@@ -11,11 +10,6 @@
 #include "lwm2m/service.h"
 #include "lwm2m/telemetry.h"
 #include "lwm2m/uri.h"
-
-#define RESET_DELAY_MS 500u
-
-static bool reset_wanted;
-static uint32_t reset_asked_at;
 
 enum os_status client_server(const char *text, struct link_settings *link)
 {
@@ -40,7 +34,6 @@ enum os_status client_start(const struct client_settings *settings)
     if (status != OS_OK) {
         return status;
     }
-    reset_wanted = false;
     coap_start(service_answer, settings->ack_timeout_ms);
     observe_clear();
     registration_start(settings->endpoint, settings->lifetime_s);
@@ -58,14 +51,4 @@ void client_poll(void)
     download_poll();
     observe_poll();
     telemetry_poll();
-    if (reset_wanted && clock_ms() - reset_asked_at >= RESET_DELAY_MS) {
-        reset_wanted = false;
-        os_request_reset();
-    }
-}
-
-void client_reset_soon(void)
-{
-    reset_wanted = true;
-    reset_asked_at = clock_ms();
 }

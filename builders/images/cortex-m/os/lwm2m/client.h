@@ -27,7 +27,4 @@ enum os_status client_start(const struct client_settings *settings);
 /* One turn of everything; called from the loop. */
 void client_poll(void);
 
-/* Reset in a moment, so that the answer to the request gets out first. */
-void client_reset_soon(void);
-
 #endif

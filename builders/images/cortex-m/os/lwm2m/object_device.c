@@ -1,6 +1,7 @@
 /* Object 3, the device (version 1.1). */
-#include "lwm2m/client.h"
+#include "core/clock.h"
 #include "lwm2m/object.h"
+#include "lwm2m/registration.h"
 #include "lwm2m/snapshot.h"
 
 #define MANUFACTURER 0u
@@ -62,7 +63,7 @@ static enum coap_code execute(uint16_t instance, uint16_t resource, const struct
     (void)instance;
     (void)resource;
     (void)arguments;
-    client_reset_soon();
+    os_request_reset(); /* in a moment: the answer gets out first */
     return COAP_CHANGED;
 }
 

@@ -71,8 +71,7 @@ static int receive_datagram(void *context, unsigned char *data, size_t capacity)
 static int random_for_tls(void *context, unsigned char *output, size_t length)
 {
     (void)context;
-    random_bytes(output, (uint32_t)length);
-    return 0;
+    return random_bytes(output, (uint32_t)length) == OS_OK ? 0 : MBEDTLS_ERR_SSL_NO_RNG;
 }
 
 enum os_status dtls_start(const struct link_settings *settings)
