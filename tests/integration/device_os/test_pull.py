@@ -26,6 +26,7 @@ class Host(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no t
         self.etag = b"v1"
         self.asked: list[int] = []
         self.silent_from: int | None = None
+        self.slow = False
         self.port = 0
 
     @property
@@ -39,6 +40,8 @@ class Host(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no t
         block = request.opt.block2
         if self.silent_from is not None and block.block_number >= self.silent_from:
             await asyncio.sleep(3600)
+        if self.slow:
+            await asyncio.sleep(0.3)  # longer than this library waits before it acknowledges a request by itself
         self.asked.append(block.block_number)
         data = self.package[block.start : block.start + block.size]
         more = block.start + block.size < len(self.package)
@@ -93,6 +96,16 @@ async def test_200_kb_are_pulled_from_a_host(server: Lwm2mServer, device: Device
     assert await settled(server) == (2, 0)
     assert device.slot(0).endswith(PACKAGE)
     assert host.asked == list(range(196))
+
+
+async def test_answers_that_come_apart_from_their_acknowledgements_are_taken(
+    server: Lwm2mServer, device: Device, host: Host
+) -> None:
+    host.slow, host.package = True, PACKAGE[:3000]
+    assert await write_uri(server, host.uri) == 0x44
+    assert await settled(server) == (2, 0)
+    assert device.slot(0).endswith(PACKAGE[:3000])
+    assert host.asked == [0, 1, 2]
 
 
 async def test_a_model_is_pulled_into_its_slot(server: Lwm2mServer, device: Device, host: Host) -> None:

@@ -11,6 +11,7 @@
 #define OBSERVATIONS 16u
 #define ATTRIBUTE_SETS 16u
 #define LOOK_MS 100u            /* between two looks at what is observed */
+#define DEFAULT_PMIN_S 1u       /* what changes all the time is told once a second, unless a pmin says otherwise */
 #define MAX_SECONDS 604800u     /* a week: of pmin and pmax */
 #define SEQUENCE_MASK 0xFFFFFFu /* RFC 7641, section 4.4 */
 
@@ -208,7 +209,7 @@ void observe_put_attributes(struct window *window, const struct path *path)
 /* Those in force at a path: of the object, the instance and the resource, the later the stronger. */
 static struct attributes merged(const struct path *path)
 {
-    struct attributes result = {.used = true};
+    struct attributes result = {.used = true, .pmin = DEFAULT_PMIN_S};
     struct path prefix = *path;
     for (prefix.level = 1; prefix.level <= path->level; prefix.level++) {
         const struct attributes *level = attributes_at(&prefix);
