@@ -55,7 +55,7 @@ int main(int count, char **arguments)
     if (client_server(arguments[3], &settings.link) != OS_OK) {
         return fail("the server is no coap:// or coaps:// URI");
     }
-    signal(SIGUSR1, on_signal);
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
     core_memory_start(arguments[1]);
     if (client_start(&settings) != OS_OK) {
         return fail("the client does not start");
