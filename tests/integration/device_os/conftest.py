@@ -13,7 +13,7 @@ from lwm2m.coap import Listener
 from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
 from tests.support import device_os
-from tests.support.device_os.process import ENDPOINT, Device, StartDevice
+from tests.support.device_os.process import ENDPOINT, Device, Packages, StartDevice
 
 KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 ACK_MS = 100  # twenty times faster than RFC 7252, so that what is lost is missed soon
@@ -48,11 +48,17 @@ def program(
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Lwm2mServer]:
+def packages() -> Packages:
+    """What the server lets devices pull."""
+    return Packages()
+
+
+@pytest.fixture
+async def server(packages: Packages) -> AsyncIterator[Lwm2mServer]:
     """Plain and DTLS at once; the endpoint that tests register over DTLS has a key."""
     security = MemorySecurityStore({"secure-1": PskCredential("secure-1", KEY)})
     listeners = (Listener("coaps", "127.0.0.1", 0),)
-    async with Lwm2mServer(port=0, security=security, listeners=listeners) as running:
+    async with Lwm2mServer(port=0, security=security, listeners=listeners, packages=packages) as running:
         yield running
 
 

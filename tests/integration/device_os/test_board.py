@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from edge.os_board import OsBoard
+from edge.os_board import HOST, OsBoard
 from lwm2m.nodes import Resource, node_for
 from lwm2m.paths import Path as ObjectPath
 from lwm2m.server import Lwm2mServer
 from tests.integration.device_os.conftest import KEY
 from tests.support.device_os import BUILDER
 from tests.support.device_os.board import Build, Oracle, build, provisioning
-from tests.support.device_os.process import is_registered, until
+from tests.support.device_os.process import Packages, is_registered, until
 
 pytestmark = [pytest.mark.qemu, pytest.mark.toolchain]
 
@@ -100,6 +100,31 @@ async def test_a_model_is_swapped_and_infers_what_the_oracle_does(
     assert await value(server, "/26242/0/1") == oracle.output(image)
     await execute(server, "/9/1/11")
     await becomes(server, "/26241/0/6", "built-in")
+
+
+async def test_a_pull_that_lost_its_power_goes_on(
+    server: Lwm2mServer, packages: Packages, board: OsBoard, made: Build, signing_key: ec.EllipticCurvePrivateKey
+) -> None:
+    packages.by_token["token"] = made.signed(signing_key, "firmware", "1.2.0+3", counter=2)
+    path = ObjectPath.parse("/5/0/1")
+    uri = f"coaps://{HOST}:{server.ports['coaps']}/fw/token"
+    assert (await server.write(ENDPOINT, path, node_for(path, uri), timeout=30)).success
+    before = server.registration(ENDPOINT).id
+    await board.cut()  # in the middle of it, or soon after
+    await board.start()
+    await until(lambda: server.registration(ENDPOINT).id != before, 60)
+    await becomes(server, "/5/0/3", 2)
+    before = server.registration(ENDPOINT).id
+    await execute(server, "/5/0/2")
+    await until(lambda: server.registration(ENDPOINT).id != before, 60)
+    assert await value(server, "/3/0/3") == "1.2.0+3"
+
+
+async def test_a_package_that_is_none_is_refused_by_its_number(server: Lwm2mServer, board: OsBoard) -> None:
+    refused = await server.push(ENDPOINT, ObjectPath.parse("/5/0/0"), bytes(5000))
+    assert refused.diagnostic == "the package is refused: the result and the report say why"
+    assert (await value(server, "/5/0/3"), await value(server, "/5/0/5")) == (0, 6)
+    assert board.powered
 
 
 async def test_a_board_that_lost_its_power_registers_again(server: Lwm2mServer, board: OsBoard) -> None:

@@ -1,7 +1,6 @@
 """The device OS's way to its server: DTLS with right and wrong keys, restarts, other addresses, garbage, loss."""
 
 import asyncio
-import hashlib
 import random
 import socket
 from typing import Any
@@ -15,7 +14,7 @@ from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
 from lwm2m.transports.association import SUITES
 from tests.integration.device_os.conftest import KEY
-from tests.support.device_os.process import ENDPOINT, StartDevice, is_registered, until
+from tests.support.device_os.process import ENDPOINT, Packages, StartDevice, is_registered, until
 
 SECURE = "secure-1"
 PACKAGE = random.Random(13).randbytes(200_000)
@@ -23,23 +22,10 @@ TOKEN = "token-1"  # noqa: S105 - of this test
 VERSION = Path.parse("/3/0/3")
 
 
-class OnePackage:
-    """A `Package` and, by its token, a `PackageSource`."""
-
-    size = len(PACKAGE)
-    etag = hashlib.sha256(PACKAGE).digest()[:8]
-
-    async def open(self, token: str) -> "OnePackage | None":
-        return self if token == TOKEN else None
-
-    async def read(self, offset: int, length: int) -> bytes:
-        return PACKAGE[offset : offset + length]
-
-
 def new_server(port: int = 0, secure_port: int = 0, **keys: bytes) -> Lwm2mServer:
     store = MemorySecurityStore({name: PskCredential(name, key) for name, key in (keys or {SECURE: KEY}).items()})
     listeners = (Listener("coaps", "127.0.0.1", secure_port),)
-    return Lwm2mServer(port=port, security=store, listeners=listeners, packages=OnePackage())
+    return Lwm2mServer(port=port, security=store, listeners=listeners)
 
 
 async def read(server: Lwm2mServer, endpoint: str) -> object:
@@ -58,14 +44,16 @@ async def test_it_registers_over_dtls_and_is_managed_there(server: Lwm2mServer, 
     assert device.slot(0).endswith(PACKAGE)
 
 
-async def test_it_pulls_over_its_dtls_session(start_device: StartDevice) -> None:
-    async with new_server() as server:
-        device = await start_device(server.ports["coaps"], endpoint=SECURE, key=KEY)
-        await until(is_registered(server, SECURE))
-        uri = Path.parse("/9/0/3")
-        text = f"coaps://127.0.0.1:{server.ports['coaps']}/fw/{TOKEN}"
-        assert (await server.write(SECURE, uri, node_for(uri, text))).success
-        await until(lambda: device.slot(1).endswith(PACKAGE))
+async def test_it_pulls_over_its_dtls_session(
+    server: Lwm2mServer, packages: Packages, start_device: StartDevice
+) -> None:
+    packages.by_token[TOKEN] = PACKAGE
+    device = await start_device(server.ports["coaps"], endpoint=SECURE, key=KEY)
+    await until(is_registered(server, SECURE))
+    uri = Path.parse("/9/0/3")
+    text = f"coaps://127.0.0.1:{server.ports['coaps']}/fw/{TOKEN}"
+    assert (await server.write(SECURE, uri, node_for(uri, text))).success
+    await until(lambda: device.slot(1).endswith(PACKAGE))
 
 
 @pytest.mark.parametrize("suite", [b"PSK-AES128-CCM8:@SECLEVEL=0", b"PSK-AES128-CBC-SHA256"])

@@ -39,6 +39,13 @@ static void fail(enum package_failure failure)
     package_fail(target, failure);
 }
 
+static void give_up(int status)
+{
+    active = false;
+    coap_cancel(COAP_DOWNLOAD);
+    package_give_up(target, status);
+}
+
 static void try_again(void)
 {
     failures++;
@@ -72,7 +79,7 @@ static bool begin_package(const struct coap_message *response)
         uint32_t size = response->size2 >= 0 ? (uint32_t)response->size2 : 0;
         int status = update_begin(target, size, etag, etag_length);
         if (status != OS_OK) {
-            fail(package_failure_of(status));
+            give_up(status);
             return false;
         }
     }
@@ -105,7 +112,7 @@ static void take(const struct coap_message *response)
     if (skip < length) {
         int status = update_write(target, offset, response->payload.data + skip, length - skip);
         if (status != OS_OK) {
-            fail(package_failure_of(status));
+            give_up(status);
             return;
         }
         offset += length - skip;
@@ -119,7 +126,7 @@ static void take(const struct coap_message *response)
         (void)update_set_uri(target, "", 0);
         int status = update_finish(target);
         if (status != OS_OK) {
-            package_fail(target, package_failure_of(status));
+            give_up(status);
         }
     }
 }

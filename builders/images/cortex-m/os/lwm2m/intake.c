@@ -95,7 +95,8 @@ static enum coap_code store(const struct coap_text *payload)
     if (transfer.is_package) {
         int status = update_write(transfer.target, transfer.received, payload->data, payload->length);
         if (status != OS_OK) {
-            forget(package_failure_of(status));
+            transfer.active = false;
+            package_give_up(transfer.target, status);
             return package_refusal(transfer.target, status);
         }
     } else if (payload->length > WRITE_BYTES - transfer.received) {
@@ -112,7 +113,7 @@ static enum coap_code finish_package(void)
 {
     int status = update_finish(transfer.target);
     if (status != OS_OK) {
-        package_fail(transfer.target, package_failure_of(status));
+        package_give_up(transfer.target, status);
         return package_refusal(transfer.target, status);
     }
     return COAP_CHANGED;

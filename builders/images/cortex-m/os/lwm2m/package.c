@@ -43,9 +43,14 @@ void package_fail(enum update_target target, enum package_failure failure)
     (void)update_abort(target, results[failure][target == UPDATE_FIRMWARE ? 0 : 1]);
 }
 
-enum package_failure package_failure_of(int status)
+void package_give_up(enum update_target target, int status)
 {
-    return status == OS_TOO_LARGE ? PACKAGE_NO_FLASH : status == OS_DAMAGED ? PACKAGE_INTEGRITY : PACKAGE_UNSUPPORTED;
+    if (update_state_of(target) == UPDATE_RECEIVING) {
+        package_fail(target, status == OS_TOO_LARGE ? PACKAGE_NO_FLASH
+                             : status == OS_DAMAGED ? PACKAGE_INTEGRITY
+                                                    : PACKAGE_UNSUPPORTED);
+    }
+    (void)update_set_uri(target, "", 0);
 }
 
 enum coap_code package_admit(enum update_target target)

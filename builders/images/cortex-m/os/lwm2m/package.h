@@ -25,8 +25,9 @@ bool package_at(const struct path *path, enum update_target *target);
 /* Drop the package and note why, as the target's object numbers it. */
 void package_fail(enum update_target target, enum package_failure failure);
 
-/* The failure that a status of update_begin, update_write or update_finish stands for. */
-enum package_failure package_failure_of(int status);
+/* An update_begin, update_write or update_finish gave this status: drop what is there. Where the update found a verdict
+   itself, that one stays. */
+void package_give_up(enum update_target target, int status);
 
 /* Whether a package can be received now; else the code to refuse it with. */
 enum coap_code package_admit(enum update_target target);
