@@ -32,6 +32,7 @@ class Operation(StrEnum):
     WRITE_URI = "write_uri"  # write package_uri to /9/x/3
     EXECUTE_INSTALL = "execute_install"  # /9/x/4
     EXECUTE_ACTIVATE = "execute_activate"  # /9/x/10
+    EXECUTE_DEACTIVATE = "execute_deactivate"  # /9/x/11
     EXECUTE_UNINSTALL = "execute_uninstall"  # /9/x/6 with argument 0
     UNINSTALL_FOR_UPDATE = "uninstall_for_update"  # /9/x/6 with argument 1
     STOP_TRANSFER = "stop_transfer"  # abort a push in progress; no outcome
@@ -51,6 +52,7 @@ class SoftwareUpdate(UpdateProgress):
     refused: bool = False  # the device answered the last write with 4.05
     uninstalled: bool = False  # the old package was taken away, because the device takes none beside it
     activated: bool = False
+    deactivate: bool = False  # nothing is delivered: the package of this instance is to run no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,23 @@ def new_software_update(
         package_uri=package_uri,
         instance=instance,
         max_attempts=max_attempts,
+        seed=seed,
+        entered_at=at,
+        timing=timing,
+    )
+
+
+def new_deactivation(
+    at: float, *, instance: int, firmware_version: str, seed: int = 0, timing: Timing | None = None
+) -> SoftwareUpdate:
+    """A pending update that sends nothing: the instance is deactivated, and the firmware's own model runs."""
+    timing = timing or Timing()
+    return SoftwareUpdate(
+        firmware_version,
+        Delivery.PUSH,
+        at + timing.pending,
+        instance=instance,
+        deactivate=True,
         seed=seed,
         entered_at=at,
         timing=timing,

@@ -7,7 +7,8 @@
 
 It is driven as `firmware_update` is: store the record after each `step`, perform the operations in order, feed what
 comes of them back. The device keeps the old package as long as it can: the new one is written beside it, and only a
-device that refuses that (4.05) is told to uninstall first. Success takes the new version, installed and active.
+device that refuses that (4.05) is told to uninstall first. Success takes the new version, installed and active. What
+an instance holds already is only activated. An update that deactivates goes from pending to verifying at once.
 """
 
 from collections.abc import Callable
@@ -139,6 +140,8 @@ def _done(update: SoftwareUpdate, operation: Operation, at: float) -> _Step:
             return enter(update, UpdateState.UPDATING, at), ()
         case Operation.EXECUTE_ACTIVATE:
             return replace(answered, activated=True), (Operation.READ,)
+        case Operation.EXECUTE_DEACTIVATE:
+            return answered, (Operation.READ,)
         case _:
             return answered, ()
 
@@ -153,6 +156,8 @@ def _operation_failed(update: SoftwareUpdate, event: Failed) -> _Step:
     if update.in_flight is not operation:
         return update, ()
     answered = wait(replace(update, in_flight=None), at)
+    if operation is Operation.EXECUTE_DEACTIVATE and event.code is not None:
+        return finish(update, UpdateState.FAILED, f"The device does not deactivate the package: {event.reason}")
     if operation in _WRITES and event.code == METHOD_NOT_ALLOWED:
         return replace(answered, refused=True), (Operation.READ,)
     if operation is Operation.EXECUTE_ACTIVATE and event.code in (NOT_FOUND, METHOD_NOT_ALLOWED):
@@ -181,6 +186,8 @@ def _observed_cancelling(update: SoftwareUpdate, seen: Observed) -> _Step:
 
 
 def _observed_pending(update: SoftwareUpdate, seen: Observed) -> _Step:
+    if update.deactivate:
+        return _observed_verifying(enter(update, UpdateState.VERIFYING, seen.at), seen)
     installed = seen.state is SoftwareState.INSTALLED
     if seen.version == update.target_version and installed:
         if seen.active is not False:
@@ -253,6 +260,8 @@ def _observed_updating(update: SoftwareUpdate, seen: Observed) -> _Step:
 
 
 def _observed_verifying(update: SoftwareUpdate, seen: Observed) -> _Step:
+    if update.deactivate:
+        return _observed_deactivating(update, seen)
     if seen.state is not SoftwareState.INSTALLED:
         if (seen.result or 0) >= _FIRST_ERROR:
             return _verdict(update, seen)
@@ -262,7 +271,22 @@ def _observed_verifying(update: SoftwareUpdate, seen: Observed) -> _Step:
     if seen.active or (seen.active is None and update.activated):
         text = f"The device runs {update.target_version}, installed and active."
         return finish(update, UpdateState.SUCCEEDED, text)
-    return _send(update, Operation.EXECUTE_ACTIVATE, seen.at)
+    if not update.activated:
+        return _send(update, Operation.EXECUTE_ACTIVATE, seen.at)
+    if seen.at < update.entered_at + update.timing.settle:
+        return wait(update, seen.at), ()
+    because = f" {update.reason}" if update.reason else ""
+    text = f"The device holds {update.target_version} but does not activate it.{because}"
+    return finish(update, UpdateState.FAILED, text)
+
+
+def _observed_deactivating(update: SoftwareUpdate, seen: Observed) -> _Step:
+    if seen.active:
+        return _send(update, Operation.EXECUTE_DEACTIVATE, seen.at)
+    if seen.active is None:
+        return finish(update, UpdateState.FAILED, "The device does not tell which of its packages is active.")
+    text = f"The package is deactivated: the device runs the model of its firmware {update.target_version}."
+    return finish(update, UpdateState.SUCCEEDED, text)
 
 
 def _other_version(update: SoftwareUpdate, seen: Observed) -> _Step:
@@ -328,6 +352,12 @@ def explain(update: SoftwareUpdate) -> Standing:
     match update.state:
         case UpdateState.PENDING:
             return Standing("The update waits for the device.", "It begins when the device is registered.")
+        case UpdateState.VERIFYING if update.deactivate:
+            text = "It has to report that the package is not active."
+            return Standing("The device is told to run the model of its firmware again.", text)
+        case UpdateState.VERIFYING if not update.attempt:
+            text = f"It has to report version {update.target_version}, installed and active."
+            return Standing("The device holds the package already and is told to activate it.", text)
         case UpdateState.DOWNLOADING if update.in_flight is Operation.UNINSTALL_FOR_UPDATE:
             return Standing("The device is told to make room: it takes no second package.", "Then the package is sent.")
         case UpdateState.DOWNLOADING:

@@ -32,6 +32,7 @@ from lwm2m.software_record import (
     Observed,
     Operation,
     SoftwareUpdate,
+    new_deactivation,
     new_software_update,
 )
 from lwm2m.software_update import explain, step
@@ -62,6 +63,9 @@ HELD = replace(SENT, state=U.DOWNLOADED)
 EXECUTING = replace(HELD, in_flight=Operation.EXECUTE_INSTALL)
 INSTALLING = replace(HELD, state=U.UPDATING)
 PROVING = replace(HELD, state=U.VERIFYING)
+TOLD = replace(PROVING, activated=True)
+LEAVING = new_deactivation(0, instance=1, firmware_version="1.0", timing=TIMING)
+LEFT = replace(LEAVING, state=U.VERIFYING, in_flight=Operation.EXECUTE_DEACTIVATE)
 ACTIVE = {
     "pending": PENDING,
     "sending": SENDING,
@@ -71,6 +75,9 @@ ACTIVE = {
     "executing": EXECUTING,
     "installing": INSTALLING,
     "proving": PROVING,
+    "told": TOLD,
+    "leaving": LEAVING,
+    "left": LEFT,
 }
 
 
@@ -149,6 +156,20 @@ NEW = seen(S.INSTALLED, 2, "2.0", active=True)
         (PROVING, seen(S.INSTALLED, 2, None, at=10), "verifying", []),
         (PROVING, seen(S.INITIAL, 57), "failed", None),
         (PROVING, Tick(3600), "failed", None),
+        (TOLD, seen(S.INSTALLED, 2, "2.0", active=False), "verifying", []),
+        (TOLD, seen(S.INSTALLED, 2, "2.0", active=False, at=10), "failed", None),  # not told again and again
+        # deactivating
+        (LEAVING, Started(1), "pending", [Operation.OBSERVE, Operation.READ]),
+        (LEAVING, OLD, "verifying", [Operation.EXECUTE_DEACTIVATE]),
+        (LEAVING, seen(S.INSTALLED, 2, "1.0", active=False), "succeeded", None),
+        (LEAVING, seen(S.INITIAL, 0, active=False), "succeeded", None),
+        (LEAVING, seen(S.INSTALLED, 2, "1.0", active=None), "failed", None),
+        (LEFT, Done(1, Operation.EXECUTE_DEACTIVATE), "verifying", [Operation.READ]),
+        (LEFT, Failed(1, Operation.EXECUTE_DEACTIVATE, "4.05", 0x85), "failed", None),
+        (LEFT, Failed(1, Operation.EXECUTE_DEACTIVATE, "timeout"), "verifying", []),
+        (LEFT, Registered(1), "verifying", [Operation.OBSERVE, Operation.READ]),
+        (replace(LEFT, in_flight=None), OLD, "verifying", [Operation.EXECUTE_DEACTIVATE]),
+        (replace(LEFT, in_flight=None), seen(S.INSTALLED, 2, "1.0", active=False), "succeeded", None),
     ],
 )  # fmt: skip
 def test_an_event_leads_to_a_state_and_actions(
