@@ -7,18 +7,16 @@ from typing import Self
 
 import structlog
 
+from app.services.device_reading import read_identity
 from app.services.devices import DeviceService
 from lwm2m.bridge import DeviceBridge
 from lwm2m.errors import Lwm2mError
 from lwm2m.events import Event, Registered
-from lwm2m.nodes import Resource
 from lwm2m.observations import Observation
-from lwm2m.paths import Path
+from lwm2m.registration import Registration
 
 _log = structlog.get_logger(__name__)
 
-FIRMWARE_VERSION = Path.of(3, 0, 3)
-BOARD = Path.of(26241, 0, 2)
 SETTLE_SECONDS = 0.05
 """A device is left alone until the answer to its registration is out (OMA issue 162)."""
 
@@ -56,7 +54,7 @@ class RegistrationKeeper:
     def _heard(self, event: Event) -> None:
         self._waiting.put_nowait(partial(self._devices.handle, event))
         if isinstance(event, Registered):
-            self._start(self._identify(event.registration.endpoint))
+            self._start(self._identify(event.registration))
 
     def _start(self, work: Coroutine[object, object, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -75,18 +73,12 @@ class RegistrationKeeper:
         finally:
             self._waiting.task_done()
 
-    async def _identify(self, endpoint: str) -> None:
+    async def _identify(self, registration: Registration) -> None:
         await asyncio.sleep(SETTLE_SECONDS)
+        endpoint = registration.endpoint
         try:
-            version = await self._text(endpoint, FIRMWARE_VERSION)
-            board = await self._text(endpoint, BOARD)
+            identity = await read_identity(self._bridge, endpoint, registration.instances)
         except Lwm2mError as error:
             _log.info("device did not say what it runs", endpoint=endpoint, error=str(error))
             return
-        self._waiting.put_nowait(partial(self._devices.reported, endpoint, board, version))
-
-    async def _text(self, endpoint: str, path: Path) -> str | None:
-        """A string resource; None when the device has none."""
-        response = await self._bridge.read(endpoint, path)
-        content = response.content
-        return str(content.value) if response.success and isinstance(content, Resource) else None
+        self._waiting.put_nowait(partial(self._devices.reported, endpoint, identity))

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 from app.api.dependencies import Cursor, EndpointQuery, IdempotencyKey, Limit, ServicesDep, UpdateId
 from app.contract.binding import Handlers
 from app.contract.models import Update, UpdateExplanation, UpdatePage, UpdateRequest
-from app.services.updates import as_update
+from app.services.update_words import as_update
 
 handlers = Handlers()
 

@@ -62,6 +62,11 @@ def _model(device: Device) -> str | None:
     return f"{device.model}@{device.version}" if device.model is not None else None
 
 
+def _slots(device: Device) -> str | None:
+    held = [f"{slot.slot}: {slot.version or 'empty'}{' (runs)' if slot.active else ''}" for slot in device.model_slots]
+    return ", ".join(held) or None
+
+
 def _view(body: Device) -> RenderableType:
     return facts(
         [
@@ -74,6 +79,10 @@ def _view(body: Device) -> RenderableType:
             ("firmware", body.firmware_version),
             ("artifact", body.artifact_sha256),
             ("model", _model(body)),
+            ("model runs from", body.model_source),
+            ("model artifact", body.model_artifact_sha256),
+            ("model slots", _slots(body)),
+            ("ABI", body.abi),
             ("model sha256", body.model_sha256),
             ("first seen", body.first_seen_at),
             ("last seen", body.last_seen_at),

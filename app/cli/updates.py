@@ -1,4 +1,4 @@
-"""`tinymlaas updates`: one artifact to one device, kept only when the device proves it."""
+"""`tinymlaas updates`: firmware or a model alone to one device, kept only when the device proves it."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,6 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from app.cli.artifacts import Sha256
 from app.cli.client import Answer, ApiClient, at
 from app.cli.devices import Endpoint
 from app.cli.errors import EndedBadly
@@ -14,11 +13,13 @@ from app.cli.options import DEFAULT_LIMIT, All, Limit, Wait, bounded
 from app.cli.output import as_json, facts, short, state, table
 from app.cli.session import Session, session_of
 from app.cli.waiting import follow_update
-from app.contract.models import Update, UpdateExplanation, UpdateRequest
+from app.contract.models import InferenceFigures, Update, UpdateExplanation, UpdateRequest
 
 commands = typer.Typer(no_args_is_help=True, help="Updates of devices.")
 
+Method = Literal["auto", "fota", "sota"]
 Severity = Literal["critical", "mandatory", "optional"]
+OptionalSha256 = Annotated[str | None, typer.Argument(metavar="[SHA256]", help="An artifact.")]
 UpdateId = Annotated[str, typer.Argument(metavar="UPDATE")]
 
 
@@ -26,7 +27,17 @@ UpdateId = Annotated[str, typer.Argument(metavar="UPDATE")]
 def create(
     context: typer.Context,
     endpoint: Endpoint,
-    sha256: Sha256,
+    sha256: OptionalSha256 = None,
+    build: Annotated[
+        str | None,
+        typer.Option(metavar="BUILD", help="Whatever of this build suits the device, instead of an artifact."),
+    ] = None,
+    built_in: Annotated[
+        bool, typer.Option("--built-in", help="Back to the model in the device's firmware; nothing is sent.")
+    ] = False,
+    method: Annotated[
+        Method, typer.Option(help="The whole firmware (fota), the model alone (sota), or what can be (auto).")
+    ] = "auto",
     push: Annotated[
         bool, typer.Option("--push/--pull", help="The server writes the image; or the device fetches it.")
     ] = False,
@@ -36,16 +47,19 @@ def create(
     ] = None,
     wait: Wait = True,
 ) -> None:
-    """Deliver an artifact to a device, and follow it until the device has proven it."""
+    """Deliver an artifact or a build to a device, and follow it until the device has proven it."""
     session = session_of(context)
+    request = UpdateRequest.model_construct(
+        endpoint=endpoint,
+        artifact_sha256=sha256,
+        build_id=build,
+        model_source="built-in" if built_in else None,
+        method=method,
+        delivery="push" if push else "pull",
+        severity=severity,
+        max_defer_seconds=max_defer,
+    )
     with session.client() as client:
-        request = UpdateRequest.model_construct(
-            endpoint=endpoint,
-            artifact_sha256=sha256,
-            delivery="push" if push else "pull",
-            severity=severity,
-            max_defer_seconds=max_defer,
-        )
         answer = create_update(client, request)
         if wait:
             _follow(session, client, answer.body)
@@ -68,14 +82,15 @@ def list_updates(
         listing = client.listing(at("updates"), Update, limit=bounded(limit, everything), params=filters)
     session.output.listing(
         listing,
-        ("ID", "STATE", "KIND", "DEVICE", "VERSION", "ARTIFACT", "DELIVERY", "SECONDS", "CREATED"),
+        ("ID", "STATE", "KIND", "DEVICE", "SLOT", "VERSION", "ARTIFACT", "DELIVERY", "SECONDS", "CREATED"),
         lambda update: (
             update.id,
             state(update.state),
             update.kind,
             update.endpoint,
+            update.slot,
             update.expected_version,
-            short(update.artifact_sha256),
+            short(update.artifact_sha256 or ""),
             update.delivery,
             update.delivery_seconds,
             update.created_at,
@@ -148,6 +163,8 @@ def _view(body: Update) -> RenderableType:
             ("state", state(body.state)),
             ("reason", body.reason),
             ("kind", f"{body.kind}, {body.delivery}"),
+            ("slot", body.slot),
+            ("why", body.choice_reason),
             ("device", body.endpoint),
             ("severity", body.severity),
             ("may be put off for", f"{body.max_defer_seconds} s" if body.max_defer_seconds is not None else None),
@@ -156,13 +173,21 @@ def _view(body: Update) -> RenderableType:
             ("bytes", f"{body.bytes_sent:,} of {body.bytes_total:,}"),
             ("expected version", body.expected_version),
             ("reported version", body.reported_version),
-            ("result, /5/0/5", body.result),
+            ("result", body.result),
             ("delivery seconds", body.delivery_seconds),
             ("created", body.created_at),
             ("given up at", body.deadline_at),
+            ("longest gap", _gap(body.inference)),
             ("device's report", as_json(body.report) if body.report is not None else None),
         ]
     )
+
+
+def _gap(figures: InferenceFigures | None) -> str | None:
+    """How long inference stood still, and how long one inference takes."""
+    if figures is None:
+        return None
+    return f"{figures.longest_gap_ticks:,} ticks; an inference takes {figures.inference_ticks:,}"
 
 
 def _explanation(body: UpdateExplanation) -> RenderableType:
@@ -170,6 +195,8 @@ def _explanation(body: UpdateExplanation) -> RenderableType:
         [
             ("update", body.id),
             ("state", state(body.state)),
+            ("kind", body.kind),
+            ("why", body.choice_reason),
             ("summary", body.summary),
             ("device says", body.device_result),
             ("next", body.next),

@@ -663,25 +663,11 @@ class ArtifactPage(BaseModel):
     next_cursor: str | None
 
 
-class Device(BaseModel):
-    endpoint: str
-    reachability: Literal["online", "offline"]
-    address: str | None
-    lwm2m_version: str | None
-    lifetime: Annotated[int | None, Field(description="Seconds")]
-    board: str | None
-    firmware_version: Annotated[str | None, Field(description="What the device reported last")]
-    artifact_sha256: Annotated[str | None, Field(description="What it was proven to run")]
-    model: str | None
-    version: int | None
-    model_sha256: str | None
-    first_seen_at: AwareDatetime
-    last_seen_at: AwareDatetime
-
-
-class DevicePage(BaseModel):
-    items: list[Device]
-    next_cursor: str | None
+class ModelSlot(BaseModel):
+    slot: Annotated[Literal["a", "b"], Field(description="`a` is `/9/0`, `b` is `/9/1`")]
+    installed: Annotated[bool, Field(description="A model that can be activated lies there")]
+    version: Annotated[str | None, Field(description="Of the image that lies there")]
+    active: Annotated[bool, Field(description="Its model runs")]
 
 
 class ResourceValue(BaseModel):
@@ -753,11 +739,30 @@ class IssuedCredentials(BaseModel):
 
 
 class UpdateRequest(BaseModel):
+    """
+    `endpoint` and exactly one of `artifact_sha256`, `build_id` and `model_source`
+    """
+
     model_config = ConfigDict(
         extra="forbid",
     )
     endpoint: Annotated[str, Field(max_length=255, min_length=1)]
-    artifact_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    artifact_sha256: Annotated[
+        str | None, Field(description="This image, firmware or a model", pattern="^[0-9a-f]{64}$")
+    ] = None
+    build_id: Annotated[
+        str | None, Field(description="The image of this build that suits the device", pattern="^bld_[0-9a-f]{16}$")
+    ] = None
+    model_source: Annotated[
+        Literal["built-in"] | None,
+        Field(description="Back to the model in the device's firmware: `/9/x/11`, nothing is sent"),
+    ] = None
+    method: Annotated[
+        Literal["auto", "fota", "sota"],
+        Field(
+            description="`fota`: the whole firmware, by Object 5; `sota`: the model alone, by Object 9; `auto`: the smaller that can be"
+        ),
+    ] = "auto"
     delivery: Annotated[
         Literal["push", "pull"],
         Field(description="`push`: the server writes the package; `pull`: the device fetches it from a URI"),
@@ -776,11 +781,42 @@ class UpdateRequest(BaseModel):
     ] = None
 
 
+class InferenceFigures(BaseModel):
+    """
+    What the device measured since its start, in ticks of its clock: that its inference goes on during an update
+    """
+
+    longest_gap_ticks: Annotated[
+        int, Field(description="`/26241/0/8`: from the end of one inference to the start of the next, the longest")
+    ]
+    inference_ticks: Annotated[int, Field(description="`/26241/0/9`: one inference, the longest")]
+    inferences: Annotated[int, Field(description="`/26241/0/12`")]
+
+
 class Update(BaseModel):
     id: str
-    kind: Literal["fota", "sota"]
+    kind: Annotated[Literal["fota", "sota"], Field(description="`fota`: by Object 5; `sota`: by Object 9")]
+    slot: Annotated[
+        str | None,
+        Field(
+            description="Where the image goes, by the manifest's name; `built-in` for the way back to the firmware's own model",
+            examples=["model-b"],
+        ),
+    ]
+    choice_reason: Annotated[
+        str | None,
+        Field(
+            description="Why this kind and this slot",
+            examples=[
+                "SOTA: the model alone, 38,412 bytes, goes into slot b of 1,048,576 while the model of slot a runs; its ABI 9f3c2d1ab07e is the firmware's."
+            ],
+        ),
+    ]
     endpoint: str
-    artifact_sha256: str
+    artifact_sha256: Annotated[
+        str | None,
+        Field(description="What the device shall run; null for `built-in` of a firmware that was not built here"),
+    ]
     previous_sha256: str | None
     delivery: Literal["push", "pull"]
     severity: Literal["critical", "mandatory", "optional"] | None
@@ -797,12 +833,15 @@ class Update(BaseModel):
         "cancelled",
     ]
     reason: Annotated[str | None, Field(description="Why it ended so")]
-    result: Annotated[int | None, Field(description="`/5/0/5` as the device reported it")]
+    result: Annotated[int | None, Field(description="`/5/0/5`, or `/9/x/9` for SOTA, as the device reported it")]
     bytes_sent: int
     bytes_total: int
     expected_version: str
     reported_version: str | None
     report: Annotated[dict[str, Any] | None, Field(description="The device's own report of the golden vectors")]
+    inference: Annotated[
+        InferenceFigures | None, Field(description="For SOTA, at its end, from a device that measures")
+    ]
     created_at: AwareDatetime
     started_at: AwareDatetime | None
     finished_at: AwareDatetime | None
@@ -823,6 +862,8 @@ class UpdateStep(BaseModel):
 
 class UpdateExplanation(BaseModel):
     id: str
+    kind: Literal["fota", "sota"]
+    choice_reason: Annotated[str | None, Field(description="Why this kind and this slot")]
     state: Literal[
         "pending",
         "downloading",
@@ -835,7 +876,7 @@ class UpdateExplanation(BaseModel):
         "cancelled",
     ]
     summary: str
-    device_result: Annotated[str | None, Field(description="`/5/0/5` decoded")]
+    device_result: Annotated[str | None, Field(description="`/5/0/5`, or `/9/x/9` for SOTA, decoded")]
     next: Annotated[str, Field(description="What happens next, or what to do")]
     steps: list[UpdateStep]
 
@@ -892,6 +933,44 @@ class BuildEstimate(BaseModel):
     performance: Performance
     operators: list[OperatorCount]
     seconds: Annotated[float, Field(description="What the estimate took")]
+
+
+class Device(BaseModel):
+    endpoint: str
+    reachability: Literal["online", "offline"]
+    address: str | None
+    lwm2m_version: str | None
+    lifetime: Annotated[int | None, Field(description="Seconds")]
+    board: str | None
+    firmware_version: Annotated[str | None, Field(description="What the device reported last")]
+    artifact_sha256: Annotated[str | None, Field(description="The firmware that it was proven to run")]
+    abi: Annotated[
+        str | None,
+        Field(
+            description="`/26241/0/5`: what a model must have been built for to go with this firmware; null for a device without model slots"
+        ),
+    ]
+    model_source: Annotated[
+        Literal["built-in", "a", "b"] | None, Field(description="`/26241/0/6`: where the model that runs lies")
+    ]
+    model_slots: Annotated[
+        list[ModelSlot],
+        Field(description="Instances of `/9`, as they were read last; empty for a device without model slots"),
+    ]
+    model_artifact_sha256: Annotated[
+        str | None,
+        Field(description="The model image that it was proven to run; null while the firmware's own model runs"),
+    ]
+    model: Annotated[str | None, Field(description="The model that runs")]
+    version: int | None
+    model_sha256: str | None
+    first_seen_at: AwareDatetime
+    last_seen_at: AwareDatetime
+
+
+class DevicePage(BaseModel):
+    items: list[Device]
+    next_cursor: str | None
 
 
 class Builder(BaseModel):

@@ -50,6 +50,7 @@ class Running:
 
     board: str | None
     firmware_version: str | None = None
+    firmware_sha256: str | None = None  # of the artifact that it was proven to run
     security_counter: int = 0
     abi: str | None = None
     model_source: str | None = None
@@ -163,11 +164,9 @@ def _held(running: Running, offer: Offer, method: Method) -> Choice | Refusal | 
         f"The device runs version {offer.version} already.",
         "Nothing to do; GET /v1/devices/{endpoint} shows it.",
     )
-    kinds = {image.kind for image in offer.images}
-    if "firmware" in kinds and running.firmware_version == offer.version:
-        if running.active is None or method is Method.FOTA:
-            return done
-        return to_built_in(running)
+    firmware = next((image for image in offer.images if image.kind == "firmware"), None)
+    if firmware is not None and running.firmware_version == offer.version:
+        return _same_firmware(running, firmware, method) or done
     if method is Method.FOTA or not _abi_of(offer.images) & {running.abi}:
         return None
     for slot in running.slots:
@@ -180,6 +179,22 @@ def _held(running: Running, offer: Offer, method: Method) -> Choice | Refusal | 
         name, instance = model_slot(slot.name), SLOTS.index(slot.name)
         return Choice(Method.SOTA, Step.ACTIVATE, name, reason, image, instance)
     return None
+
+
+def _same_firmware(running: Running, firmware: Image, method: Method) -> Choice | Refusal | None:
+    active = running.active
+    if active is not None and method is Method.FOTA:
+        return Refusal(
+            Obstacle.RUNNING,
+            f"The device runs firmware {running.firmware_version} already, with the model of slot {active.name}.",
+            "Ask with method auto: then the firmware's own model is made to run.",
+        )
+    if active is not None:
+        return to_built_in(running)
+    if firmware.sha256 == running.firmware_sha256:
+        return None
+    reason = f"FOTA: the device says that it runs {running.firmware_version} already; this update proves it."
+    return Choice(Method.FOTA, Step.INSTALL, firmware.slot, reason, firmware)
 
 
 def _model_alone(running: Running, offer: Offer) -> Choice | str:

@@ -1,6 +1,7 @@
 """Devices: what registered, what it reported, what it was proven to run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,13 +9,15 @@ from sqlmodel import Session
 
 from app.contract import models as api
 from app.errors import NotFound
+from app.services.device_reading import DeviceIdentity, SlotReport
 from app.services.resources import as_value
 from app.storage import builds as build_rows
 from app.storage import devices as rows
 from app.storage import events
+from app.storage import models as model_rows
 from app.storage.database import Database
 from app.storage.pages import Page
-from app.storage.tables import DeviceRow, EventRow, now
+from app.storage.tables import ArtifactRow, DeviceRow, EventRow, now
 from lwm2m.events import Deregistered, Event, Notification, Registered, Updated
 from lwm2m.nodes import flatten
 from lwm2m.observations import Observation
@@ -73,27 +76,17 @@ class DeviceService:
             session.add(row)
             events.append(session, "device.deregistered", _subject(row.endpoint), {"reason": event.reason.value})
 
-    def reported(self, endpoint: str, board: str | None, version: str | None) -> None:
+    def reported(self, endpoint: str, identity: DeviceIdentity) -> None:
         """Write down what a device said of itself after it registered."""
         with self._database.write() as transaction:
             session = transaction.session
             row = rows.by_endpoint(session, endpoint)
             if row is None:
                 return
-            row.board = board or row.board
-            if version != row.firmware_version:
-                events.append(
-                    session, "device.version", _subject(endpoint), {"from": row.firmware_version, "to": version}
-                )
-            row.firmware_version = version
-            if rows.live_update(session, endpoint) is None and not self._runs(session, row, version):
-                row.artifact_sha256 = None
+            note_identity(session, row, identity)
+            if rows.live_update(session, endpoint) is None:
+                _forget_what_runs_no_more(session, row)
             session.add(row)
-
-    @staticmethod
-    def _runs(session: Session, row: DeviceRow, version: str | None) -> bool:
-        artifact = build_rows.artifact(session, row.artifact_sha256) if row.artifact_sha256 else None
-        return artifact is not None and artifact.firmware_version == version
 
     def registrations(self) -> list[Registration]:
         """The registrations that had not ended when the server stopped, for the LwM2M server to go on with."""
@@ -142,7 +135,7 @@ class DeviceService:
     def as_device(self, session: Session, row: DeviceRow) -> api.Device:
         """A device as the API shows it."""
         registration: dict[str, Any] = row.registration or {}
-        artifact = build_rows.artifact(session, row.artifact_sha256) if row.artifact_sha256 else None
+        model = running_model(session, row)
         return api.Device(
             endpoint=row.endpoint,
             reachability="online" if row.expires_at is not None and row.expires_at > now() else "offline",
@@ -152,12 +145,68 @@ class DeviceService:
             board=row.board,
             firmware_version=row.firmware_version,
             artifact_sha256=row.artifact_sha256,
-            model=artifact.model if artifact else None,
-            version=artifact.version if artifact else None,
-            model_sha256=artifact.model_sha256 if artifact else None,
+            abi=row.abi,
+            model_source=row.model_source,
+            model_slots=[api.ModelSlot.model_validate(slot) for slot in row.model_slots or ()],
+            model_artifact_sha256=row.model_artifact_sha256,
+            model=model.model if model else None,
+            version=model.version if model else None,
+            model_sha256=row.model_sha256 or (model.model_sha256 if model else None),
             first_seen_at=row.first_seen_at,
             last_seen_at=row.last_seen_at,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RunningModel:
+    """The version of a model of the store that a device runs."""
+
+    model: str
+    version: int
+    model_sha256: str
+
+
+def slots_of(row: DeviceRow) -> list[SlotReport]:
+    """The device's model slots as they were read last."""
+    return [SlotReport.of(slot) for slot in row.model_slots or ()]
+
+
+def note_identity(session: Session, row: DeviceRow, identity: DeviceIdentity) -> None:
+    """Write into a device's row what it says that it is; a change of version or of the model is an event."""
+    row.board = identity.board or row.board
+    version, model = identity.firmware_version, identity.model_sha256
+    if version != row.firmware_version:
+        change = {"from": row.firmware_version, "to": version}
+        events.append(session, "device.version", _subject(row.endpoint), change)
+    if model is not None and (model, identity.model_source) != (row.model_sha256, row.model_source):
+        source = {"model_sha256": model, "source": identity.model_source}
+        events.append(session, "device.model", _subject(row.endpoint), source)
+    row.firmware_version, row.model_sha256 = version, model
+    row.abi, row.model_source = identity.abi, identity.model_source
+    row.model_slots = [slot.to_json() for slot in identity.slots]
+
+
+def running_model(session: Session, row: DeviceRow) -> RunningModel | None:
+    """The model that a device runs; by its own word where it gives one, else by the image that it was proven to run."""
+    sha256 = row.model_artifact_sha256 or row.artifact_sha256
+    artifact = build_rows.artifact(session, sha256) if sha256 else None
+    if artifact is not None and row.model_sha256 in (None, artifact.model_sha256):
+        return RunningModel(artifact.model, artifact.version, artifact.model_sha256)
+    known = model_rows.any_by_sha256(session, row.model_sha256) if row.model_sha256 else None
+    return RunningModel(known.model, known.version, known.sha256) if known is not None else None
+
+
+def _forget_what_runs_no_more(session: Session, row: DeviceRow) -> None:
+    if _version(session, row.artifact_sha256) != row.firmware_version:
+        row.artifact_sha256 = None
+    active = next((slot for slot in slots_of(row) if slot.active), None)
+    if active is None or _version(session, row.model_artifact_sha256) != active.version:
+        row.model_artifact_sha256 = None
+
+
+def _version(session: Session, sha256: str | None) -> str | None:
+    artifact: ArtifactRow | None = build_rows.artifact(session, sha256) if sha256 else None
+    return artifact.firmware_version if artifact is not None else None
 
 
 def _note(row: DeviceRow, registration: Registration) -> None:

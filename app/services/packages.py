@@ -54,7 +54,7 @@ class UpdatePackages:
     def _find(self, token: str) -> BlobPackage | None:
         with self._database.read() as session:
             row = rows.update_by_token(session, token)
-        if row is None:
+        if row is None or row.artifact_sha256 is None:
             return None
 
         def note(end: int) -> None:

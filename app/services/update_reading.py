@@ -1,4 +1,4 @@
-"""What the device of an update says: where Object 5 stands, what it runs, and what its board computed."""
+"""What the device of an update says: where Object 5 or 9 stands, what it runs, and what its board computed."""
 
 import asyncio
 import hashlib
@@ -14,14 +14,18 @@ from lwm2m.errors import Lwm2mError
 from lwm2m.firmware import FirmwareState
 from lwm2m.nodes import Instance, Node, Resource
 from lwm2m.paths import Path
-from lwm2m.update_progress import UpdateState
-from lwm2m.update_record import FirmwareUpdate, Observed
+from lwm2m.software import SoftwareState
+from lwm2m.software_record import Observed as SoftwareObserved
+from lwm2m.update_progress import UpdateProgress, UpdateState
+from lwm2m.update_record import Observed
 
 _log = structlog.get_logger(__name__)
 
 FIRMWARE = Path.of(5, 0)
 STATE, RESULT, PACKAGE_VERSION = FIRMWARE / 3, FIRMWARE / 5, FIRMWARE / 7
 RUNNING_VERSION = Path.of(3, 0, 3)
+SOFTWARE = Path.of(9)
+SOFTWARE_VERSION = Path.of(3, 0, 19)
 BOARD_REPORT = Path.of(26241, 0, 0)
 MAX_REPORT_BYTES = 64 * 1024
 REPORT_ATTEMPTS = 6
@@ -51,6 +55,26 @@ async def read_firmware(bridge: DeviceBridge, endpoint: str) -> Observed:
     )
 
 
+async def read_software(bridge: DeviceBridge, endpoint: str, instance: int) -> SoftwareObserved:
+    """An instance of Object 9; the version of Object 3 where the instance has none.
+
+    Raises:
+        Lwm2mError: the device refuses, or does not answer.
+    """
+    content = (await bridge.read(endpoint, SOFTWARE / instance)).require_success().content
+    version, state, result, active = (_value(content, number) for number in (1, 7, 9, 12))
+    if not version:
+        elsewhere = await bridge.read(endpoint, SOFTWARE_VERSION)
+        version = _single(elsewhere.content) if elsewhere.success else None
+    return SoftwareObserved(
+        at=time.time(),
+        state=SoftwareState(state) if isinstance(state, int) and 0 <= state <= max(SoftwareState) else None,
+        result=result if isinstance(result, int) else None,
+        version=version if isinstance(version, str) and version else None,
+        active=active if isinstance(active, bool) else None,
+    )
+
+
 async def read_report(bridge: DeviceBridge, endpoint: str) -> dict[str, Any] | None:
     """What the board computed, when the device tells; a device that tells nothing has none."""
     for _ in range(REPORT_ATTEMPTS):
@@ -73,7 +97,7 @@ async def read_report(bridge: DeviceBridge, endpoint: str) -> dict[str, Any] | N
     return report if isinstance(report, dict) else None
 
 
-def reason_of(update: FirmwareUpdate, report: dict[str, Any] | None) -> str:
+def reason_of(update: UpdateProgress, report: dict[str, Any] | None) -> str:
     """Why an update ended so, with what the device says to it."""
     told = report.get("reason") if report is not None and update.state is not UpdateState.SUCCEEDED else None
     return f"{update.reason} The device says: {told[:500]}" if isinstance(told, str) and told else update.reason

@@ -1,39 +1,26 @@
 """Updates: asked for, explained, cancelled; `UpdateJob` carries them out."""
 
 import secrets
-from typing import Any
 
 from sqlmodel import Session
 
 from app.contract import models as api
+from app.domain.delivery import Method
 from app.errors import Conflict, Invalid, NotFound
 from app.services.builds import BuildService
 from app.services.devices import DeviceService
 from app.services.identity import new_id
 from app.services.ports import JobEngine
-from app.storage import builds as build_rows
+from app.services.update_choice import plan
+from app.services.update_words import explain, record
 from app.storage import devices as rows
-from app.storage import events
 from app.storage.database import Database, Transaction
 from app.storage.pages import Page
-from app.storage.tables import ArtifactRow, DeviceRow, UpdateRow
-from lwm2m.firmware import explain_result
+from app.storage.tables import DeviceRow, UpdateRow
 from lwm2m.registration import Registration
 
 FIRMWARE_OBJECT = 5
 CANCELLABLE = frozenset({"pending", "downloading", "downloaded"})
-
-_NEXT = {
-    "pending": "The device is given the package, or its address, as soon as it is registered.",
-    "downloading": "The device reports Downloaded (state 2) when it has the whole package and its signature holds.",
-    "downloaded": "The server executes the update (/5/0/2).",
-    "updating": "The device installs the image, boots it, and computes the golden vectors.",
-    "verifying": "The device registers again; the expected version is the proof.",
-    "succeeded": "Nothing: the device runs the artifact.",
-    "rolled-back": "Nothing: the device runs what it ran before. Read the reason, and build anew.",
-    "failed": "Read the reason; then start a new update.",
-    "cancelled": "Start a new update when the device shall have the artifact after all.",
-}
 
 
 class UpdateService:
@@ -49,42 +36,6 @@ class UpdateService:
         """Queue an update, or say why it cannot be."""
         session = transaction.session
         device = self._devices.device(session, request.endpoint)
-        artifact = self._builds.artifact(session, request.artifact_sha256)
-        self._check(session, device, artifact)
-        if request.severity is not None or request.max_defer_seconds is not None:
-            check_urgency(device)
-        row = UpdateRow(
-            id=new_id("upd"),
-            endpoint=device.endpoint,
-            artifact_sha256=artifact.sha256,
-            previous_sha256=device.artifact_sha256,
-            previous_version=device.firmware_version,
-            expected_version=artifact.firmware_version,
-            delivery=request.delivery,
-            severity=request.severity,
-            max_defer_seconds=request.max_defer_seconds,
-            token=secrets.token_urlsafe(24),
-            bytes_total=artifact.size,
-        )
-        session.add(row)
-        session.flush()
-        record(session, row, f"Queued: {artifact.model} version {artifact.version} by {request.delivery}.")
-        transaction.after_commit(lambda: self._jobs.start("update", row.id, partition=row.endpoint))
-        return row
-
-    @staticmethod
-    def _check(session: Session, device: DeviceRow, artifact: ArtifactRow) -> None:
-        if artifact.kind != "firmware":
-            raise Invalid(
-                "not_firmware", "The artifact is no firmware.", "Take one of kind firmware.", "body.artifact_sha256"
-            )
-        if device.board is not None and device.board != artifact.board:
-            raise Invalid(
-                "board_mismatch",
-                f"The artifact is for {artifact.board}, the device is a {device.board}.",
-                f"Build the model for {device.board}.",
-                "body.artifact_sha256",
-            )
         live = rows.live_update(session, device.endpoint)
         if live is not None:
             raise Conflict(
@@ -93,24 +44,35 @@ class UpdateService:
                 f"Wait for it, or cancel it: POST /v1/updates/{live.id}/cancellation.",
                 "body.endpoint",
             )
-        running = build_rows.artifact(session, device.artifact_sha256) if device.artifact_sha256 else None
-        if running is None:
-            return
-        if running.sha256 == artifact.sha256:
-            raise Conflict(
-                "already_running",
-                "The device runs this artifact already.",
-                "Nothing to do; GET /v1/devices/{endpoint} shows it.",
-                "body.artifact_sha256",
-            )
-        if running.security_counter > artifact.security_counter:
-            raise Invalid(
-                "security_counter_lower",
-                f"The device runs an image with security counter {running.security_counter}; "
-                f"this one has {artifact.security_counter} and would be refused.",
-                "Build it again with a security_counter that is not lower.",
-                "body.artifact_sha256",
-            )
+        planned = plan(session, self._builds, device, request)
+        choice, artifact = planned.choice, planned.artifact
+        if request.severity is not None or request.max_defer_seconds is not None:
+            check_urgency(device, choice.method)
+        firmware = choice.method is Method.FOTA
+        row = UpdateRow(
+            id=new_id("upd"),
+            kind=choice.method.value,
+            endpoint=device.endpoint,
+            slot=choice.slot,
+            instance=choice.instance,
+            choice_reason=choice.reason,
+            artifact_sha256=artifact.sha256 if artifact is not None else None,
+            previous_sha256=device.artifact_sha256
+            if firmware
+            else device.model_artifact_sha256 or device.artifact_sha256,
+            previous_version=device.firmware_version,
+            expected_version=artifact.firmware_version if artifact is not None else device.firmware_version or "",
+            delivery=request.delivery,
+            severity=request.severity,
+            max_defer_seconds=request.max_defer_seconds,
+            token=secrets.token_urlsafe(24),
+            bytes_total=artifact.size if artifact is not None and choice.image is not None else 0,
+        )
+        session.add(row)
+        session.flush()
+        record(session, row, f"Queued. {choice.reason}")
+        transaction.after_commit(lambda: self._jobs.start("update", row.id, partition=row.endpoint))
+        return row
 
     def update(self, session: Session, update_id: str) -> UpdateRow:
         """One update, or NotFound."""
@@ -150,25 +112,18 @@ class UpdateService:
 
     def explain(self, session: Session, update_id: str) -> api.UpdateExplanation:
         """Where it stands, what the device said, what happens next."""
-        row = self.update(session, update_id)
-        steps = [
-            api.UpdateStep(at=event.at, state=event.data["state"], text=event.data["text"])
-            for event in events.of_subject(session, _subject(row))
-        ]
-        return api.UpdateExplanation.model_validate(
-            {
-                "id": row.id,
-                "state": row.state,
-                "summary": row.reason or (steps[-1].text if steps else _NEXT[row.state]),
-                "device_result": None if row.result is None else str(explain_result(row.result)),
-                "next": _NEXT[row.state],
-                "steps": steps,
-            }
-        )
+        return explain(session, self.update(session, update_id))
 
 
-def check_urgency(device: DeviceRow) -> None:
+def check_urgency(device: DeviceRow, method: Method = Method.FOTA) -> None:
     """A device may have the resources without naming the version of its object; one that names 1.0 has them not."""
+    if method is Method.SOTA:
+        raise Invalid(
+            "urgency_unsupported",
+            "The update goes by SOTA, and Object 9 has no severity and no deferral.",
+            "Leave severity and max_defer_seconds out, or ask with method fota.",
+            "body.severity",
+        )
     if device.registration is None:
         return
     registration = Registration.from_json(device.registration)
@@ -180,30 +135,3 @@ def check_urgency(device: DeviceRow) -> None:
             "Leave severity and max_defer_seconds out.",
             "body.severity",
         )
-
-
-def record(session: Session, row: UpdateRow, text: str) -> None:
-    """An event that tells where an update stands."""
-    data: dict[str, Any] = {
-        "state": row.state,
-        "text": text,
-        "endpoint": row.endpoint,
-        "artifact_sha256": row.artifact_sha256,
-    }
-    events.append(session, f"update.{row.state}", _subject(row), data)
-    events.append(session, f"device.update_{row.state}", f"device/{row.endpoint}", {"update_id": row.id, "text": text})
-
-
-def as_update(row: UpdateRow) -> api.Update:
-    """An update as the API shows it."""
-    seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else None
-    return api.Update.model_validate(
-        {
-            **row.model_dump(exclude={"seq", "machine", "token", "cancel_requested", "previous_version"}),
-            "delivery_seconds": seconds,
-        }
-    )
-
-
-def _subject(row: UpdateRow) -> str:
-    return f"update/{row.id}"

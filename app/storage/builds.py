@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, or_, select
 
 from app.storage.pages import Page, page
 from app.storage.tables import ArtifactRow, BuildRow, DeviceRow
@@ -56,7 +56,20 @@ def artifacts(session: Session, cursor: str | None, limit: int) -> Page[Artifact
 
 
 def running_on(session: Session, sha256: str) -> list[str]:
-    """The endpoints that were proven to run an artifact."""
-    return list(
-        session.exec(select(DeviceRow.endpoint).where(DeviceRow.artifact_sha256 == sha256).order_by(DeviceRow.endpoint))
-    )
+    """The endpoints that were proven to run an artifact, firmware or model."""
+    runs = or_(col(DeviceRow.artifact_sha256) == sha256, col(DeviceRow.model_artifact_sha256) == sha256)
+    return list(session.exec(select(DeviceRow.endpoint).where(runs).order_by(DeviceRow.endpoint)))
+
+
+def of_build(session: Session, shas: Sequence[str]) -> Sequence[ArtifactRow]:
+    """The artifacts with these hashes."""
+    return session.exec(select(ArtifactRow).where(col(ArtifactRow.sha256).in_(shas))).all()
+
+
+def firmware(session: Session, board: str, version: str) -> ArtifactRow | None:
+    """The firmware of a board that has this version."""
+    return session.exec(
+        select(ArtifactRow).where(
+            ArtifactRow.kind == "firmware", ArtifactRow.board == board, ArtifactRow.firmware_version == version
+        )
+    ).first()

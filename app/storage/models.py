@@ -23,6 +23,12 @@ def version_by_sha256(session: Session, name: str, sha256: str) -> ModelVersionR
     ).first()
 
 
+def any_by_sha256(session: Session, sha256: str) -> ModelVersionRow | None:
+    """A version with these bytes, of whichever model."""
+    statement = select(ModelVersionRow).where(ModelVersionRow.sha256 == sha256)
+    return session.exec(statement.order_by(col(ModelVersionRow.created_at))).first()
+
+
 def latest_version(session: Session, name: str) -> int:
     """The highest version number; 0 without any."""
     return session.exec(select(func.max(ModelVersionRow.version)).where(ModelVersionRow.model == name)).one() or 0

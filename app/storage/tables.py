@@ -292,6 +292,11 @@ class DeviceRow(SQLModel, table=True):
     board: str | None = Field(default=None, max_length=63)
     firmware_version: str | None = Field(default=None, max_length=64)
     artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
+    abi: str | None = Field(default=None, max_length=64)
+    model_source: str | None = Field(default=None, max_length=10)
+    model_sha256: str | None = Field(default=None, max_length=64)
+    model_artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
+    model_slots: list[dict[str, Any]] | None = _json(nullable=True)
     first_seen_at: datetime = _moment()
     last_seen_at: datetime = _moment()
 
@@ -307,7 +312,7 @@ class CredentialRow(SQLModel, table=True):
 
 
 class UpdateRow(SQLModel, table=True):
-    """One artifact to one device; at most one that has not ended for each device."""
+    """One artifact to one device, into `slot`; at most one that has not ended for each device."""
 
     __tablename__ = "device_update"
     __table_args__ = (
@@ -323,7 +328,10 @@ class UpdateRow(SQLModel, table=True):
     id: str = Field(unique=True, max_length=40)
     kind: str = Field(default="fota", max_length=8)
     endpoint: str = Field(max_length=255, index=True)
-    artifact_sha256: str = Field(max_length=64)
+    slot: str | None = Field(default=None, max_length=64)
+    instance: int | None = None
+    choice_reason: str | None = None
+    artifact_sha256: str | None = Field(default=None, max_length=64)
     previous_sha256: str | None = Field(default=None, max_length=64)
     previous_version: str | None = Field(default=None, max_length=64)
     expected_version: str = Field(max_length=64)
@@ -337,6 +345,7 @@ class UpdateRow(SQLModel, table=True):
     reason: str | None = None
     result: int | None = None
     report: dict[str, Any] | None = _json(nullable=True)
+    inference: dict[str, Any] | None = _json(nullable=True)
     bytes_sent: int = 0
     bytes_total: int
     cancel_requested: bool = False

@@ -83,6 +83,16 @@ class World:
         device: dict[str, Any] = self.api.get(f"/v1/devices/{self.edge.endpoint}").json()
         return device
 
+    def wait_for_device(self, endpoint: str, until: Callable[[dict[str, Any]], bool], seconds: float = 30) -> None:
+        """Poll a device, which may not have registered yet, until something holds."""
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self.api.get(f"/v1/devices/{endpoint}")
+            if answer.status_code == 200 and until(answer.json()):
+                return
+            assert time.monotonic() < deadline, f"{answer.text}\n{self.server.tail()}"
+            time.sleep(0.05)
+
     def leftovers(self) -> list[str]:
         """Containers and volumes of this server."""
         label = f"tinymlaas.server={(self.server.data_dir / 'server-id').read_text()}"

@@ -24,12 +24,13 @@ MODEL_A = Image("a" * 64, "model", "model-a", 38_412, 1_048_576, ABI)
 MODEL_B = Image("b" * 64, "model", "model-b", 38_420, 1_048_576, ABI)
 OFFER = Offer("mps2-an386-os", "1.0.0+2", 3, (FIRMWARE, MODEL_A, MODEL_B))
 EMPTY = (ModelSlot("a"), ModelSlot("b"))
-FACTORY = Running("mps2-an386-os", "1.0.0+1", 3, ABI, "built-in", EMPTY)
+FACTORY = Running("mps2-an386-os", "1.0.0+1", None, 3, ABI, "built-in", EMPTY)
 ON_A = replace(FACTORY, model_source="a", slots=(ModelSlot("a", "1.0.0+9", active=True), ModelSlot("b")))
 A_AND_B = replace(ON_A, slots=(ModelSlot("a", "1.0.0+9", active=True), ModelSlot("b", "1.0.0+8")))
 HOLDS_IT = replace(ON_A, slots=(ModelSlot("a", "1.0.0+9", active=True), ModelSlot("b", "1.0.0+2")))
 BUILT_IN_WITH_A = replace(FACTORY, slots=(ModelSlot("a", "1.0.0+9"), ModelSlot("b")))
-BARE = Running("mps2-an386", "1.0.0+1", 1)
+BARE = Running("mps2-an386", "1.0.0+1", None, 1)
+SAME = replace(FACTORY, firmware_version="1.0.0+2")
 BARE_OFFER = Offer("mps2-an386", "1.0.0+2", 1, (replace(FIRMWARE, abi=None),))
 
 
@@ -51,6 +52,9 @@ def _models(*images: Image) -> Offer:
         (HOLDS_IT, OFFER, "auto", ("sota", "activate", "model-b", 1)),
         (HOLDS_IT, OFFER, "sota", ("sota", "activate", "model-b", 1)),
         (replace(ON_A, firmware_version="1.0.0+2"), OFFER, "auto", ("sota", "deactivate", "built-in", 0)),
+        # the device says that it has the firmware, but never proved it here
+        (SAME, OFFER, "auto", ("fota", "install", "firmware", None)),
+        (replace(SAME, firmware_sha256="e" * 64), OFFER, "auto", ("fota", "install", "firmware", None)),
         # the whole firmware otherwise
         (FACTORY, OFFER, "fota", ("fota", "install", "firmware", None)),
         (HOLDS_IT, OFFER, "fota", ("fota", "install", "firmware", None)),
@@ -78,8 +82,8 @@ def test_what_goes_to_the_device(
     ("running", "offer", "method", "obstacle", "words"),
     [
         (replace(FACTORY, board="mps2-an500-os"), OFFER, "auto", Obstacle.BOARD, ["mps2-an386-os", "mps2-an500-os"]),
-        (replace(FACTORY, firmware_version="1.0.0+2"), OFFER, "auto", Obstacle.RUNNING, ["1.0.0+2"]),
-        (replace(ON_A, firmware_version="1.0.0+2"), OFFER, "fota", Obstacle.RUNNING, ["1.0.0+2"]),
+        (replace(SAME, firmware_sha256=FIRMWARE.sha256), OFFER, "auto", Obstacle.RUNNING, ["1.0.0+2"]),
+        (replace(ON_A, firmware_version="1.0.0+2"), OFFER, "fota", Obstacle.RUNNING, ["1.0.0+2", "slot a"]),
         (
             replace(ON_A, slots=(ModelSlot("a", "1.0.0+2", active=True), ModelSlot("b"))),
             OFFER,

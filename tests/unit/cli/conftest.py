@@ -210,6 +210,8 @@ class Bodies:
         return {
             "id": "upd_0123456789abcdef",
             "kind": "fota",
+            "slot": "firmware",
+            "choice_reason": "FOTA: the whole firmware, 20 bytes, goes into a slot of 4,194,304.",
             "endpoint": "demo-board",
             "artifact_sha256": SHA,
             "previous_sha256": None,
@@ -224,6 +226,7 @@ class Bodies:
             "expected_version": "1.0.0+7",
             "reported_version": None,
             "report": None,
+            "inference": None,
             "created_at": self.at,
             "started_at": None,
             "finished_at": None,
@@ -235,7 +238,9 @@ class Bodies:
     def explanation(self, state: str) -> dict[str, Any]:
         return {
             "id": "upd_0123456789abcdef",
+            "kind": "fota",
             "state": state,
+            "choice_reason": None,
             "summary": "The device put the previous image back.",
             "device_result": "8: firmware update failed",
             "next": "Read the device's report.",
@@ -274,6 +279,10 @@ class Bodies:
             "board": "mps2-an386",
             "firmware_version": "1.0.0+7",
             "artifact_sha256": SHA,
+            "abi": None,
+            "model_source": None,
+            "model_slots": [],
+            "model_artifact_sha256": None,
             "model": "digits-cnn",
             "version": 1,
             "model_sha256": SHA,

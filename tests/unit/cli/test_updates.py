@@ -30,10 +30,36 @@ def test_an_update_is_followed_through_its_states(
     assert json.loads(server.requests[0].content) == {
         "endpoint": "demo-board",
         "artifact_sha256": bodies.sha,
+        "method": "auto",
         "delivery": delivery,
     }
     told = [line.split(": ")[1] for line in result.stderr.splitlines()]
     assert told == ["pending", "downloading", "verifying", "succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (("--build", "bld_0123456789abcdef"), {"build_id": "bld_0123456789abcdef", "method": "auto"}),
+        (
+            ("--build", "bld_0123456789abcdef", "--method", "sota"),
+            {"build_id": "bld_0123456789abcdef", "method": "sota"},
+        ),
+        (("--built-in",), {"model_source": "built-in", "method": "auto"}),
+    ],
+)
+def test_a_build_or_the_firmwares_own_model_can_be_asked_for(
+    cli: Cli, server: FakeServer, bodies: Bodies, words: tuple[str, ...], wanted: dict[str, str]
+) -> None:
+    figures = {"longest_gap_ticks": 1900, "inference_ticks": 1000, "inferences": 12}
+    why = "SOTA: the model alone, 10 bytes, goes into slot b."
+    update = bodies.update("pending", kind="sota", slot="model-b", choice_reason=why, inference=figures)
+    server.on("POST /v1/updates", httpx.Response(202, json=update))
+    result = cli("updates", "create", "demo-board", *words, "--no-wait")
+    assert result.exit_code == 0, result.output
+    assert json.loads(server.requests[0].content) == {"endpoint": "demo-board", "delivery": "pull", **wanted}
+    assert why in result.stdout
+    assert "1,900 ticks; an inference takes 1,000" in result.stdout
 
 
 def test_urgency_goes_with_the_update(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
