@@ -22,6 +22,7 @@ from app.api import (
     devices,
     events,
     health,
+    inference,
     models,
     predictions,
     problems,
@@ -52,6 +53,7 @@ from app.services.devices import DeviceService
 from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.health import HealthService
+from app.services.inference import InferenceService
 from app.services.measure_job import MeasureJob
 from app.services.models import ModelService
 from app.services.packages import UpdatePackages
@@ -93,6 +95,7 @@ _MODULES = (
     devices,
     events,
     health,
+    inference,
     models,
     predictions,
     resources,
@@ -202,6 +205,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
+        inference=InferenceService(database, bridge),
         updates=update_service,
         events=EventService(database),
         health=HealthService(

@@ -10,15 +10,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import BadInputError, ModelMalformedError, UnsupportedModelError
-from zoo.inspect import TensorReport, inspect
+from zoo.inspect import inspect
 from zoo.litert import LiteRt
 from zoo.photograph import PictureInput, to_instances
+from zoo.tensors import SERVED, as_array, to_real, to_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,6 @@ MAX_LOADED_BYTES = 64 * 1024 * 1024
 MAX_INTERPRETERS = min(4, os.cpu_count() or 1)
 # One call may keep an interpreter from the others for this long.
 MAX_SECONDS = 20.0
-_DTYPES = frozenset({"int8", "uint8", "float32"})
 
 
 class LoadedModel:
@@ -47,7 +47,7 @@ class LoadedModel:
             )
         self.input, self._output = report.inputs[0], report.outputs[0]
         for tensor in (self.input, self._output):
-            if tensor.dtype not in _DTYPES or tensor.shape[:1] != (1,):
+            if tensor.dtype not in SERVED or tensor.shape[:1] != (1,):
                 raise UnsupportedModelError(
                     f"The tensor {tensor.name!r} is {tensor.dtype} {list(tensor.shape)}; int8, uint8 and float32 with "
                     "a batch of one are served."
@@ -70,7 +70,7 @@ class LoadedModel:
 
         Raises BadInputError when `seconds` have passed before the last instance.
         """
-        stored = _quantise(instances, self.input)
+        stored = to_stored(instances, self.input)
         results = []
         with self._turn() as interpreter:
             # Counted from our turn on: waiting for others is not the caller's doing.
@@ -82,7 +82,7 @@ class LoadedModel:
                         f"{len(results)} of {len(stored)} instances took {seconds:g} seconds.",
                         remedy="Send fewer instances at a time.",
                     )
-        return _dequantise(np.stack(results), self._output)
+        return to_real(np.stack(results), self._output)
 
     @contextmanager
     def _turn(self) -> Iterator[LiteRt]:
@@ -136,11 +136,7 @@ class Predictor:
         """
         _check_count(len(instances))
         model = self._get(model_sha256, load)
-        shape = model.instance_shape
-        flat: list[float] = []
-        for number, instance in enumerate(instances):
-            _flatten(instance, shape, (number,), shape, flat)
-        return self._run(model, np.array(flat, np.float32).reshape(len(instances), *shape))
+        return self._run(model, as_array(instances, model.instance_shape))
 
     def predict_pictures(
         self, model_sha256: str, load: Callable[[], bytes], pictures: Sequence[bytes], card: PictureInput | None
@@ -182,48 +178,3 @@ class Predictor:
 def _check_count(count: int) -> None:
     if not 1 <= count <= MAX_INSTANCES:
         raise BadInputError(f"{count} instances were sent; send 1 to {MAX_INSTANCES}.")
-
-
-def _flatten(
-    value: object, shape: tuple[int, ...], path: tuple[int, ...], whole: tuple[int, ...], flat: list[float]
-) -> None:
-    """Append the numbers of a nested list of exactly `shape` to `flat`; the depth is the shape's, never the peer's."""
-    if shape:
-        if not isinstance(value, list):
-            raise _misfit(path, whole, f"is no list of {shape[0]}")
-        if len(value) != shape[0]:
-            raise _misfit(path, whole, f"has length {len(value)} instead of {shape[0]}")
-        for i, item in enumerate(value):
-            _flatten(item, shape[1:], (*path, i), whole, flat)
-        return
-    # bool is an int to Python, but no measurement; an int may be too large for a float.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _FLOAT32_MAX:
-        raise _misfit(path, whole, "is no finite number")
-    flat.append(float(value))
-
-
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-
-def _misfit(path: tuple[int, ...], shape: tuple[int, ...], problem: str) -> BadInputError:
-    place = "".join(f"[{i}]" for i in path)
-    return BadInputError(f"instances{place} {problem}. Each instance must have the shape {list(shape)}.")
-
-
-def _quantise(real: NDArray[np.float32], tensor: TensorReport) -> NDArray[Any]:
-    """To stored values, as the QUANTIZE operator does: divide, round half away from zero, shift, saturate."""
-    if tensor.scale is None or tensor.zero_point is None:
-        return real
-    with np.errstate(over="ignore"):  # infinity saturates like any other large number
-        scaled = real / np.float32(tensor.scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + tensor.zero_point
-    limits = np.iinfo(tensor.dtype)
-    stored: NDArray[Any] = np.clip(rounded, limits.min, limits.max).astype(tensor.dtype)
-    return stored
-
-
-def _dequantise(stored: NDArray[Any], tensor: TensorReport) -> NDArray[np.float64]:
-    values = stored.astype(np.float64)
-    if tensor.scale is None or tensor.zero_point is None:
-        return values
-    return (values - tensor.zero_point) * tensor.scale

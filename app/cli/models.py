@@ -1,6 +1,5 @@
 """`tinymlaas models`: the zoo."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from rich.text import Text
 from app.cli import files
 from app.cli.client import Answer, ApiClient, at
 from app.cli.errors import Misused
+from app.cli.inputs import read_instances
 from app.cli.options import DEFAULT_LIMIT, All, Limit, ModelReference, bounded, parse_reference
 from app.cli.output import as_json, facts, table
 from app.cli.session import session_of
@@ -24,8 +24,6 @@ from app.contract.models import (
     PredictionRequest,
     Tensor,
 )
-
-MAX_INPUT_BYTES = 64 * 1024 * 1024
 
 commands = typer.Typer(no_args_is_help=True, help="The zoo: models, their versions, prediction.")
 
@@ -125,7 +123,7 @@ def predict(
         raise Misused("Give either an input or pictures.", "Such as --input '[[0.5]]', or --picture three.png.")
     with session.client() as client:
         if given is not None:
-            request = PredictionRequest.model_construct(instances=_instances(given))
+            request = PredictionRequest.model_construct(instances=read_instances(given))
             answer = client.post(path, Prediction, request)
         else:
             with files.all_opened(pictures or []) as sources:
@@ -181,30 +179,6 @@ def _version(client: ApiClient, name: str, number: int | None) -> Answer[ModelVe
     if number is None:
         number = client.get(at("models", name), Model).body.active_version
     return client.get(at("models", name, "versions", number), ModelVersion)
-
-
-def _instances(given: str) -> list[object]:
-    text = given if given.lstrip().startswith(("[", "{")) else _read(given)
-    try:
-        value: object = json.loads(text)
-    except ValueError as error:
-        raise Misused(f"The input is not JSON: {error}.", "Such as --input '[[0.5]]'.") from error
-    if isinstance(value, dict):
-        value = value.get("instances")
-    if not isinstance(value, list) or not value:
-        raise Misused("The input holds no list of instances.", "Such as --input '[[0.5]]'.")
-    return value
-
-
-def _read(given: str) -> str:
-    if given == "-":
-        data = typer.get_binary_stream("stdin").read(MAX_INPUT_BYTES + 1)
-    else:
-        with files.opened(Path(given)) as (file, _):
-            data = file.read(MAX_INPUT_BYTES + 1)
-    if len(data) > MAX_INPUT_BYTES:
-        raise Misused(f"The input is larger than {MAX_INPUT_BYTES:,} bytes.")
-    return data.decode("utf-8", "replace")
 
 
 def _version_view(body: ModelVersion) -> RenderableType:

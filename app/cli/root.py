@@ -15,6 +15,7 @@ from app.cli import (
     demo,
     devices,
     events,
+    inference,
     models,
     resources,
     serving,
@@ -83,6 +84,7 @@ app.add_typer(train.commands, name="train")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)
+inference.add_to(devices.commands)
 app.add_typer(devices.commands, name="devices")
 app.add_typer(updates.commands, name="updates")
 app.command()(events.events)

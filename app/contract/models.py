@@ -670,6 +670,24 @@ class ModelSlot(BaseModel):
     active: Annotated[bool, Field(description="Its model runs")]
 
 
+class InferenceResult(BaseModel):
+    prediction: Annotated[Any, Field(description="Nested lists of numbers in the output's real units")]
+    label: Annotated[
+        str | None,
+        Field(description="The card's label of the largest output; null where the card has none", examples=["3"]),
+    ]
+    instructions: Annotated[int | None, Field(description="`/26242/0/3`; null where the device's clock does not tell")]
+    sequence: Annotated[int, Field(description="`/26242/0/2`: the device's number of this input")]
+
+
+class DeviceInference(BaseModel):
+    endpoint: str
+    model: Annotated[str, Field(description="The model that answered")]
+    version: int
+    model_sha256: str
+    results: list[InferenceResult]
+
+
 class ResourceValue(BaseModel):
     path: Annotated[str, Field(examples=["/3/0/3"])]
     name: Annotated[str | None, Field(description="From the object's model")]

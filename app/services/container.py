@@ -13,6 +13,7 @@ from app.services.devices import DeviceService
 from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.health import HealthService
+from app.services.inference import InferenceService
 from app.services.models import ModelService
 from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
@@ -45,6 +46,7 @@ class Services:
     devices: DeviceService
     credentials: CredentialService
     resources: ResourceService
+    inference: InferenceService
     updates: UpdateService
     events: EventService
     health: HealthService

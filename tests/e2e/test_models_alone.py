@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.e2e.conftest import World, update_ended
 from tests.e2e.test_bad_builders import MakeImage, make_image  # noqa: F401 - a fixture
@@ -16,6 +19,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.qemu]
 
 BOARD = "slotted-board"
 ENDPOINT = "slotted-1"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +112,55 @@ def test_what_cannot_be_is_refused_with_what_would_help(world: World, device: Sl
     assert device.deliveries == deliveries
 
 
+def test_an_input_is_answered_by_the_model_that_runs_as_the_server_would_answer_it(
+    world: World, device: SlottedDevice, tmp_path: Path
+) -> None:
+    build = world.build("digits-cnn", board=BOARD)
+    assert _update(world, build_id=build["id"], method="sota")["state"] == "succeeded"
+    sample = Path("zoo/catalog/digits-cnn/sample.json").read_text()
+    answer = world.api.post(f"/v1/devices/{ENDPOINT}/inference", content=sample, headers=JSON).raise_for_status().json()
+    expected = world.api.post("/v1/models/digits-cnn/predict", content=sample, headers=JSON).json()["prediction"]
+    assert (answer["model"], answer["model_sha256"]) == ("digits-cnn", device.model_sha256)
+    assert [result["prediction"] for result in answer["results"]] == expected
+    assert [result["label"] for result in answer["results"]] == ["3", "7"]
+    assert [result["sequence"] for result in answer["results"]] == [1, 2]
+
+    picture = tmp_path / "three.png"
+    ink = np.array(json.loads(sample)["instances"][0])[:, :, 0]
+    Image.fromarray((255 * ink).astype(np.uint8)).save(picture)
+    shown = world.command("devices", "infer", ENDPOINT, "--input", str(picture), "--json")
+    assert shown.returncode == 0, shown.stderr
+    [result] = json.loads(shown.stdout)["results"]
+    assert (result["label"], result["sequence"], result["instructions"]) == ("3", 3, 12345)
+    table = world.command("devices", "infer", ENDPOINT, "--input", "zoo/catalog/digits-cnn/sample.json").stdout
+    assert "digits-cnn@1" in table
+
+
+def test_an_input_that_cannot_be_answered_is_refused_and_says_what_would_help(
+    world: World, device: SlottedDevice
+) -> None:
+    path = f"/v1/devices/{ENDPOINT}/inference"
+    world.wait_for_device(world.edge.endpoint, lambda told: told["reachability"] == "online")
+    many = {"instances": [[[[0.0]] * 8] * 8] * 17}
+    device.lies_about_model = True
+    unknown = world.api.post(path, json={"instances": [[0.0]]})
+    device.lies_about_model = False
+    for answer, status, slug in (
+        (unknown, 409, "model_unknown"),
+        (world.api.post(path, json=many), 422, "too_many_instances"),
+        (world.api.post(path, json={"instances": [[1.0, 2.0, 3.0]]}), 422, "bad_input"),
+        (world.api.post(path, content=b"x", headers={"Content-Type": "image/png"}), 422, "bad_input"),
+        (world.api.post(path, content=b"x"), 415, "unsupported_media_type"),
+        (world.api.post("/v1/devices/nobody/inference", json={"instances": [[0]]}), 404, "device_not_found"),
+        (
+            world.api.post(f"/v1/devices/{world.edge.endpoint}/inference", json={"instances": [[0]]}),
+            409,
+            "no_inference",
+        ),
+    ):
+        assert (answer.status_code, answer.json()["slug"]) == (status, slug), answer.text
+
+
 def test_a_model_with_one_wrong_byte_never_runs_and_a_device_that_hides_it_is_not_believed(
     world: World, device: SlottedDevice
 ) -> None:
@@ -126,15 +179,13 @@ def test_a_model_with_one_wrong_byte_never_runs_and_a_device_that_hides_it_is_no
     assert _update(world, model_source="built-in")["state"] == "succeeded"
 
 
-@pytest.mark.parametrize("delivery", ["push", "pull"])
 def test_a_server_killed_while_a_model_is_installed_finishes_after_the_restart(
-    world: World, device: SlottedDevice, delivery: str
+    world: World, device: SlottedDevice
 ) -> None:
-    counter = 3 if delivery == "push" else 4
-    build = world.build("vibration-autoencoder", board=BOARD, security_counter=counter)
+    build = world.build("vibration-autoencoder", board=BOARD, security_counter=3)
     for slot in device.slots:
         slot.install_seconds = 3.0
-    update = _ask(world, build_id=build["id"], method="sota", delivery=delivery)
+    update = _ask(world, build_id=build["id"], method="sota")
     world.wait(f"/v1/updates/{update['id']}", lambda found: found["state"] == "updating")
     world.server.kill()
     world.server.start()
