@@ -2,6 +2,7 @@
 
 EdgeError
 ├── FlashError       the slot does not hold what was written to it, or the image does not fit
+├── BoardStateError  the board of a fleet is not in the state that this needs (edge.fleet)
 ├── BoardMissingError  the tool that drives the board is not installed
 ├── ImageLostError   the store has no intact file for a digest
 ├── JournalError     the journal cannot be read, or a step does not follow the one before
@@ -20,6 +21,10 @@ class FlashError(EdgeError):
 
 class BoardMissingError(EdgeError):
     """The tool that drives the board is not installed: no image is to blame."""
+
+
+class BoardStateError(EdgeError):
+    """The board of a fleet is not in the state that this needs: it runs already, is off, or is not there."""
 
 
 class ImageLostError(EdgeError):

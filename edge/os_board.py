@@ -32,6 +32,8 @@ FIRMWARE_BYTES = 0x3E0000
 MODEL_A = 0x800000
 MODEL_B = 0x900000
 PROVISIONING = 0xA10000
+FLASH, BOOTLOADER, CONSOLE = "flash.bin", "bootloader.bin", "serial.log"
+"""Files of a board."""
 _CHUNK = 64 * 1024
 _MAX_LINE = 256 * 1024
 _MAX_ERROR_TEXT = 16 * 1024
@@ -66,16 +68,15 @@ class OsBoard:
         executable: str = "qemu-system-arm",
     ) -> None:
         self.board = board
-        self.flash = folder / "flash.bin"
+        self.flash = folder / FLASH
         self._folder = folder
-        self._bootloader = folder / "bootloader.bin"
-        self._machine = _MACHINES[board]
+        self._bootloader = folder / BOOTLOADER
         self._counts_instructions = counts_instructions
         found = shutil.which(executable)
         if found is None:
             raise BoardMissingError(f"{executable} is not installed: the emulated board {board} needs it")
         self._executable = found
-        self._serial = SerialLog(folder / "serial.log")
+        self._serial = SerialLog(folder / CONSOLE)
         self._process: Process | None = None
         self._readers: list[asyncio.Task[None]] = []
         self._ended: str | None = None
@@ -165,13 +166,9 @@ class OsBoard:
         return [line.text for line in self._lines if line.number >= after]
 
     def _command(self) -> list[str]:
-        backend = f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={escaped(self.flash)},share=on"
-        machine = [
-            *(self._executable, "-nographic", "-monitor", "none", "-serial", "stdio", "-nic", "user,ipv6=off"),
-            *("-object", backend, "-M", f"{self._machine},memory-backend=flash"),
-            *(("-icount", "shift=0") if self._counts_instructions else ()),
-            *("-kernel", str(self._bootloader.resolve())),
-        ]
+        machine = machine_command(self.board, self._folder, self._executable, "stdio")
+        if self._counts_instructions:
+            machine += ["-icount", "shift=0"]
         tether = Path(__file__).with_name("tether.py")
         return [sys.executable, "-I", "-S", str(tether), str(os.getpid()), *machine]
 
@@ -200,3 +197,14 @@ class OsBoard:
         assert process.stderr is not None  # noqa: S101 - asked for with PIPE
         while data := await process.stderr.read(_CHUNK):
             self._errors += data[: _MAX_ERROR_TEXT - len(self._errors)]
+
+
+def machine_command(board: str, folder: Path, executable: str, serial: str) -> list[str]:
+    """The command that is a board whose files are in `folder`; `serial` is where its console goes, as QEMU has it."""
+    flash = escaped(folder / FLASH)
+    return [
+        *(executable, "-nographic", "-monitor", "none", "-serial", serial, "-nic", "user,ipv6=off"),
+        *("-object", f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={flash},share=on"),
+        *("-M", f"{_MACHINES[board]},memory-backend=flash"),
+        *("-kernel", str((folder / BOOTLOADER).resolve())),
+    ]

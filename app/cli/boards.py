@@ -1,4 +1,4 @@
-"""`tinymlaas boards`: what firmware can be built for."""
+"""`tinymlaas boards list`: what firmware can be built for."""
 
 import typer
 
@@ -7,7 +7,7 @@ from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
 from app.cli.session import session_of
 from app.contract.models import Board
 
-commands = typer.Typer(no_args_is_help=True, help="The targets that the registered builders can build for.")
+commands = typer.Typer(no_args_is_help=True, help="The targets that can be built for, and emulated boards.")
 
 
 @commands.command("list")
@@ -21,8 +21,3 @@ def list_boards(context: typer.Context, limit: Limit = DEFAULT_LIMIT, everything
         ("NAME", "CPU", "FLASH", "RAM", "BUILDERS"),
         lambda board: (board.name, board.cpu, board.flash_bytes, board.ram_bytes, len(board.builders)),
     )
-
-
-@commands.callback()
-def _group() -> None:
-    """Keeps `list` a word of its own, though it is the only command."""

@@ -15,6 +15,7 @@ from app.cli import (
     demo,
     devices,
     events,
+    fleet,
     inference,
     models,
     resources,
@@ -78,6 +79,7 @@ app = typer.Typer(
 )
 app.add_typer(models.commands, name="models")
 app.add_typer(datasets.commands, name="datasets")
+fleet.add_to(boards.commands)
 app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
 app.add_typer(train.commands, name="train")
