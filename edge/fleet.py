@@ -50,6 +50,7 @@ class BoardRecord:
     server: str
     model: str
     firmware_version: str
+    counts_instructions: bool = False  # as OsBoard has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,13 @@ class FleetBoard:
             raise BoardMissingError(f"{EXECUTABLE} is not installed: it is the board.")
         if self.console.exists() and self.console.stat().st_size > MAX_SERIAL_LOG:
             self.console.replace(self.console.with_name(f"{CONSOLE}.1"))
-        command = machine_command(record.board, self.folder, executable, "chardev:console")
+        command = machine_command(
+            record.board,
+            self.folder,
+            executable,
+            "chardev:console",
+            counts_instructions=record.counts_instructions,
+        )
         path = str(self.console.resolve()).replace(",", ",,")
         command += ["-chardev", f"file,id=console,path={path},append=on"]
         with (self.folder / "machine.log").open("wb") as errors:

@@ -166,9 +166,9 @@ class OsBoard:
         return [line.text for line in self._lines if line.number >= after]
 
     def _command(self) -> list[str]:
-        machine = machine_command(self.board, self._folder, self._executable, "stdio")
-        if self._counts_instructions:
-            machine += ["-icount", "shift=0"]
+        machine = machine_command(
+            self.board, self._folder, self._executable, "stdio", counts_instructions=self._counts_instructions
+        )
         tether = Path(__file__).with_name("tether.py")
         return [sys.executable, "-I", "-S", str(tether), str(os.getpid()), *machine]
 
@@ -199,12 +199,13 @@ class OsBoard:
             self._errors += data[: _MAX_ERROR_TEXT - len(self._errors)]
 
 
-def machine_command(board: str, folder: Path, executable: str, serial: str) -> list[str]:
+def machine_command(board: str, folder: Path, executable: str, serial: str, *, counts_instructions: bool) -> list[str]:
     """The command that is a board whose files are in `folder`; `serial` is where its console goes, as QEMU has it."""
     flash = escaped(folder / FLASH)
     return [
         *(executable, "-nographic", "-monitor", "none", "-serial", serial, "-nic", "user,ipv6=off"),
         *("-object", f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={flash},share=on"),
         *("-M", f"{_MACHINES[board]},memory-backend=flash"),
+        *(("-icount", "shift=0") if counts_instructions else ()),
         *("-kernel", str((folder / BOOTLOADER).resolve())),
     ]

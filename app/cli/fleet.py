@@ -4,6 +4,7 @@ import io
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +35,7 @@ from edge.provisioning import Provisioning
 
 DEFAULT_FOLDER = Path("data/boards")
 DEFAULT_KEY = Path("data/keys/signing-public.pem")
+DEFAULT_BOARD = "mps2-an386-os"
 MAX_BOARDS = 64
 TAIL_BYTES = 64 * 1024
 
@@ -49,13 +51,16 @@ def add_to(commands: typer.Typer) -> None:
 
 def start(
     context: typer.Context,
-    board: Annotated[str, typer.Option(help=f"The target: {', '.join(BOARDS)}.")] = BOARDS[0],
+    board: Annotated[str, typer.Option(help=f"The target: {', '.join(BOARDS)}.")] = DEFAULT_BOARD,
     count: Annotated[int, typer.Option(min=1, max=MAX_BOARDS, help="How many.")] = 1,
     model: Annotated[str, typer.Option(metavar="MODEL", help="The model in the factory firmware.")] = "digits-cnn",
     name: Annotated[str, typer.Option(metavar="NAME", help="They are called NAME-1, NAME-2 and so on.")] = "board",
     public_key: Annotated[Path, typer.Option(help="The key that images are signed with, PEM.")] = DEFAULT_KEY,
     period: Annotated[int, typer.Option(min=0, help="Microseconds between two inferences.")] = 100_000,
     lifetime: Annotated[int, typer.Option(min=10, help="Of the registration, seconds.")] = 120,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="The boards' clocks count instructions: figures repeat exactly.")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Manufacture emulated boards, and give them power; those that exist keep their flash and are only started.
@@ -70,7 +75,7 @@ def start(
         boards = [fleet.board(f"{name}-{number}") for number in range(1, count + 1)]
         missing = [each for each in boards if not each.exists]
         if missing:
-            factory = Factory(session, client, board, model, signing_point(public_key), period, lifetime)
+            factory = Factory(session, client, board, model, signing_point(public_key), Habits(period, lifetime, exact))
             for each in missing:
                 factory.make(each)
         for each in boards:
@@ -132,6 +137,15 @@ def log(
         session_of(context).output.line(line)
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How boards behave that are made together."""
+
+    period_us: int
+    lifetime_s: int
+    counts_instructions: bool
+
+
 class Factory:
     """Manufactures boards of one target: builds their firmware once, and has a key issued for each."""
 
@@ -142,16 +156,14 @@ class Factory:
         board: str,
         model: str,
         signing_key: bytes,
-        period_us: int,
-        lifetime_s: int,
+        habits: Habits,
     ) -> None:
         self._session = session
         self._client = client
         self._board = board
         self._model = model
         self._signing_key = signing_key
-        self._period_us = period_us
-        self._lifetime_s = lifetime_s
+        self._habits = habits
         self._server = secure_server(client)
         self._build = self._built()
         self._images = {kind: self._image(kind) for kind in ("bootloader", "firmware")}
@@ -168,12 +180,11 @@ class Factory:
             seed=secrets.token_bytes(32),
             identity=issued.identity,
             key=bytes.fromhex(issued.key),
-            period_us=self._period_us,
-            lifetime_s=self._lifetime_s,
+            period_us=self._habits.period_us,
+            lifetime_s=self._habits.lifetime_s,
         )
-        record = BoardRecord(
-            board.endpoint, self._board, self._server, self._model, firmware_version=self._build.firmware_version
-        )
+        version, exact = self._build.firmware_version, self._habits.counts_instructions
+        record = BoardRecord(board.endpoint, self._board, self._server, self._model, version, exact)
         board.manufacture(record, self._images["bootloader"], self._images["firmware"], page)
         self._session.output.note(f"{board.endpoint}: manufactured with {self._model}, {record.firmware_version}")
 
