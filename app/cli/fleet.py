@@ -33,7 +33,7 @@ from edge.fleet import BoardRecord, Fleet, FleetBoard
 from edge.os_board import BOARDS, HOST
 from edge.provisioning import Provisioning
 
-DEFAULT_FOLDER = Path("data/boards")
+DEFAULT_FOLDER = Path("data/fleet")
 DEFAULT_KEY = Path("data/keys/signing-public.pem")
 DEFAULT_BOARD = "mps2-an386-os"
 MAX_BOARDS = 64

@@ -1,0 +1,159 @@
+"""A factory board with the device OS over DTLS: firmware and models come and go, inputs are answered, power is cut."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from tests.e2e.conftest import World, update_ended
+from tests.support.edge import EdgeProcess
+from tests.support.server import ServerProcess
+
+pytestmark = [pytest.mark.docker, pytest.mark.qemu]
+
+BOARD = "mps2-an386-os"
+SEEN_FROM_A_BOARD = "10.0.2.2"
+
+
+@dataclass
+class OsWorld(World):
+    """A server that emulated boards reach, and the folder of its boards."""
+
+    boards: Path
+
+    def fleet(self, *words: str, name: str = "") -> str:
+        """`tinymlaas boards ...` on this world's folder."""
+        made = self.command("boards", *words, "--folder", str(self.boards), *(("--name", name) if name else ()))
+        assert made.returncode == 0, f"{made.stdout}\n{made.stderr}"
+        return made.stdout
+
+    def start(self, name: str, model: str, *more: str, count: int = 1) -> None:
+        """Manufacture boards and wait until they have registered and said what they run."""
+        key = self.server.data_dir / "keys" / "signing-public.pem"
+        words = ("start", "--board", BOARD, "--model", model, "--count", str(count), "--public-key", str(key))
+        self.fleet(*words, *more, name=name)
+        for number in range(1, count + 1):
+            self.wait_for_device(f"{name}-{number}", lambda told: bool(told["model_slots"]), seconds=60)
+
+    def updated(self, endpoint: str, **wanted: Any) -> dict[str, Any]:
+        """An update to its end, whichever."""
+        answer = self.api.post("/v1/updates", json={"endpoint": endpoint, **wanted})
+        assert answer.status_code == 202, answer.text
+        return self.wait(f"/v1/updates/{answer.json()['id']}", update_ended)
+
+    def steps(self, update: dict[str, Any]) -> list[str]:
+        """The states that an explanation shows, each once."""
+        words = self.command("updates", "explain", update["id"], "--json")
+        states = [step["state"] for step in json.loads(words.stdout)["steps"]]
+        return [state for at, state in enumerate(states) if at == 0 or state != states[at - 1]]
+
+
+@pytest.fixture(scope="module")
+def world(
+    engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OsWorld]:
+    folder: Path = tmp_path_factory.mktemp("os")
+    server = ServerProcess(folder / "data", update_seconds="60", lwm2m_public_host=SEEN_FROM_A_BOARD)
+    server.start()
+    nobody = EdgeProcess(server, "nobody", folder / "edge")
+    nobody.log.touch()
+    with server.client() as api:
+        found = OsWorld(server, nobody, api, engine, folder / "boards")
+        try:
+            api.post("/v1/builders", json={"image": shipped_image}).raise_for_status()
+            yield found
+        finally:
+            found.command("boards", "stop", "--folder", str(found.boards))
+    assert server.stop() == 0, server.tail()
+
+
+@pytest.fixture(scope="module")
+def builds(world: OsWorld) -> dict[str, dict[str, Any]]:
+    made = {name: world.build(name, board=BOARD) for name in ("digits-cnn", "hello-world-sine")}
+    made["sine again"] = world.build("hello-world-sine", board=BOARD, firmware_version="1.1.0")
+    assert {build["state"] for build in made.values()} == {"succeeded"}, made
+    return made
+
+
+def test_a_factory_board_takes_firmware_and_models_and_every_step_is_explained(
+    world: OsWorld, builds: dict[str, dict[str, Any]]
+) -> None:
+    world.start("board", "digits-cnn")
+    endpoint, digits, sine = "board-1", builds["digits-cnn"], builds["hello-world-sine"]
+    assert world.api.get(f"/v1/devices/{endpoint}").json()["address"].startswith("coaps://")
+
+    alone = world.updated(endpoint, build_id=sine["id"], delivery="pull")
+    assert (alone["state"], alone["kind"], alone["slot"]) == ("succeeded", "sota", "model-a"), alone
+    assert alone["report"]["verdict"] == "passed"
+    assert world.steps(alone)[-1] == "succeeded"
+    shown = world.api.get(f"/v1/devices/{endpoint}").json()
+    assert (shown["model"], shown["model_source"]) == ("hello-world-sine", "a")
+
+    home = world.updated(endpoint, build_id=digits["id"])
+    assert (home["state"], home["slot"], home["bytes_sent"]) == ("succeeded", "built-in", 0), home
+    assert world.steps(home) == ["pending", "verifying", "succeeded"]
+    again = world.updated(endpoint, build_id=sine["id"], method="sota")
+    assert (again["state"], again["slot"], again["bytes_sent"]) == ("succeeded", "model-a", 0), again
+
+    for build, delivery in ((sine, "push"), (builds["sine again"], "pull")):
+        whole = world.updated(endpoint, build_id=build["id"], method="fota", delivery=delivery)
+        assert (whole["state"], whole["kind"], whole["delivery"]) == ("succeeded", "fota", delivery), whole
+        assert whole["report"]["received_sha256"] == whole["report"]["expected_sha256"]
+        assert whole["reported_version"] == build["firmware_version"]
+        assert world.steps(whole)[0] == "pending"
+        assert world.steps(whole)[-1] == "succeeded"
+    shown = world.api.get(f"/v1/devices/{endpoint}").json()
+    assert (shown["model_source"], shown["artifact_sha256"]) == ("built-in", whole["artifact_sha256"])
+
+
+def test_an_input_to_the_board_is_answered_as_on_the_server(world: OsWorld, builds: dict[str, dict[str, Any]]) -> None:
+    world.updated("board-1", build_id=builds["digits-cnn"]["id"])
+    sample = Path("zoo/catalog/digits-cnn/sample.json")
+    answer = world.command("devices", "infer", "board-1", "--input", str(sample), "--json")
+    assert answer.returncode == 0, answer.stderr
+    results = json.loads(answer.stdout)["results"]
+    expected = world.api.post("/v1/models/digits-cnn/predict", json=json.loads(sample.read_text())).json()["prediction"]
+    assert [result["prediction"] for result in results] == expected
+    assert [result["label"] for result in results] == ["3", "7"]
+
+
+def test_inference_goes_on_while_a_model_arrives(world: OsWorld, builds: dict[str, dict[str, Any]]) -> None:
+    world.start("exact", "hello-world-sine", "--exact", "--period", "0")
+    for build in (builds["sine again"], builds["digits-cnn"]):
+        update = world.updated("exact-1", build_id=build["id"], delivery="push")
+        assert (update["state"], update["kind"]) == ("succeeded", "sota"), update
+        figures = update["inference"]
+        assert figures["inferences"] > 1000
+        assert 0 < figures["longest_gap_ticks"] < 2 * figures["inference_ticks"], figures
+
+
+def test_power_that_is_cut_in_the_midst_of_an_update_costs_nothing_and_a_stopped_board_keeps_its_flash(
+    world: OsWorld, builds: dict[str, dict[str, Any]]
+) -> None:
+    world.start("cut", "digits-cnn", count=2)
+    for method, build in (("sota", builds["hello-world-sine"]), ("fota", builds["sine again"])):
+        wanted = {"endpoint": "cut-1", "build_id": build["id"], "method": method}
+        answer = world.api.post("/v1/updates", json=wanted)
+        assert answer.status_code == 202, answer.text
+        time.sleep(0.3)
+        world.fleet("cut", "cut-1", "--for", "0.2")
+        ended = world.wait(f"/v1/updates/{answer.json()['id']}", update_ended)
+        assert ended["state"] == "succeeded", ended
+    assert "boot: " in world.fleet("log", "cut-1")
+
+    before = world.api.get("/v1/devices/cut-1").json()
+    world.fleet("stop", "cut-1")
+    power = {board["endpoint"]: board["pid"] for board in json.loads(world.fleet("status", "--json"))}
+    assert power["cut-1"] is None
+    assert power["cut-2"] is not None
+    world.start("cut", "digits-cnn", count=2)
+    world.wait_for_device("cut-1", lambda told: told["address"] != before["address"], seconds=60)
+    after = world.api.get("/v1/devices/cut-1").json()
+    assert after["firmware_version"] == before["firmware_version"]
+    flash = world.boards / "cut-1" / "flash.bin"
+    assert flash.stat().st_mode & 0o077 == 0
