@@ -17,6 +17,7 @@ from app.cli.session import Session, session_of
 from app.cli.stage import Stage
 from app.cli.tour import curl_lines
 
+DEMO_BOARD = "demo-board"
 KEPT_LOOK_SECONDS = 0.5
 
 
@@ -27,8 +28,13 @@ def demo(
     model: Annotated[str, typer.Option(metavar="NAME", help="The first model.")] = "digits-cnn",
     then: Annotated[str, typer.Option(metavar="NAME", help="The model that takes its place.")] = "hello-world-sine",
     board: Annotated[str, typer.Option(help="The emulated board.")] = "mps2-an386",
+    alone: Annotated[
+        bool, typer.Option("--alone/--agent-only", help="Then the same on a board that updates itself.")
+    ] = True,
 ) -> None:
-    """Build, deliver and prove two models on an emulated board, with a server of its own on free ports.
+    """Build, deliver and prove two models on emulated boards, with a server of its own on free ports.
+
+    First on a board behind the edge agent, then on one that has the device OS and updates itself.
 
     Ends with a table, and with exit code 0 only when every byte of the golden outputs agreed.
     """
@@ -40,7 +46,7 @@ def demo(
     ports = FreePort(socket.SOCK_STREAM), FreePort(socket.SOCK_DGRAM)
     session.server = f"http://127.0.0.1:{ports[0].number}"
     with Interruptions() as interruptions, Programs(interruptions) as programs, session.client() as client:
-        stage = Stage(session, client, programs, folder, began)
+        stage = Stage(session, client, programs, folder, began, DEMO_BOARD)
         stage.say(f"Everything of this demo, logs included, is in {folder}")
         with stage.explained():
             stage.start_server(*ports)
@@ -48,6 +54,9 @@ def demo(
             stage.start_board(board, ports[1].number)
             # One way of delivery each: the server writes the first image, the device fetches the second.
             proofs = [stage.prove(model, board, "1.0.0", "push"), stage.prove(then, board, "1.1.0", "pull")]
+            if alone and stage.start_os_board(then):
+                # The same models, on a board that needs no agent: the model alone, then the whole firmware.
+                proofs += [stage.prove_itself(model, "1.2.0", "sota"), stage.prove_itself(then, "1.3.0", "fota")]
         seconds = time.monotonic() - began
         agreed = all(proof.agreed for proof in proofs)
         if session.output.json:
@@ -58,7 +67,7 @@ def demo(
             session.output.show(Group("", summary(proofs), ""))
             session.output.line(f"{'Proven' if agreed else 'NOT PROVEN'} in {seconds:.1f} s.")
         if keep:
-            for line in curl_lines(session.server, folder, proofs, stage.endpoint):
+            for line in curl_lines(session.server, folder, proofs[:2], DEMO_BOARD):
                 (session.output.note if session.output.json else session.output.line)(line)
             _keep(session, programs)
     if not agreed:

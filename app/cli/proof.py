@@ -10,7 +10,7 @@ from rich.text import Text
 
 from app.cli.errors import EndedBadly
 from app.cli.output import Cell, cell
-from app.contract.models import Build, Update
+from app.contract.models import Build, InferenceFigures, Update
 
 MAX_OUTPUTS = 64
 MAX_OUTPUT_CHARACTERS = 64 * 1024
@@ -60,9 +60,12 @@ class Proof:
             "artifact_sha256": self.build.artifact_sha256,
             "memory": self.build.memory.model_dump() if self.build.memory else None,
             "build_seconds": self.build.seconds,
+            "kind": self.update.kind,
+            "slot": self.update.slot,
             "delivery": self.update.delivery,
             "delivery_seconds": self.update.delivery_seconds,
             "instructions": self.instructions,
+            "inference": self.update.inference.model_dump() if self.update.inference else None,
             "expected": [output.hex() for output in self.expected],
             "received": [output.hex() for output in self.received] if self.received is not None else None,
             "received_sha256": self.received_sha256,
@@ -93,12 +96,22 @@ def _column(proof: Proof) -> dict[str, Cell]:
         "RAM": f"{memory.ram_bytes:,} bytes" if memory else None,
         "Instructions": f"{proof.instructions:,} per inference" if proof.instructions is not None else None,
         "Build": f"{build.seconds:.1f} s" if build.seconds is not None else None,
+        "Update": f"{update.kind.upper()} into slot {update.slot}",
         "Delivery": f"{delivered:.1f} s by {update.delivery}" if delivered is not None else None,
+        "Longest gap": _gap(update.inference),
         "Golden outputs": f"{len(proof.expected)} vectors, {sum(map(len, proof.expected)):,} bytes",
         "  expected": _shown(proof.expected, _sha256(proof.expected)),
         "  received": _shown(proof.received, received),
         "  agree": Text("in every byte", style="green") if proof.agreed else Text("NO", style="bold red"),
     }
+
+
+def _gap(figures: InferenceFigures | None) -> str | None:
+    """How long no inference ran while the model was swapped, measured in inferences."""
+    if figures is None or figures.inference_ticks == 0:
+        return None
+    ratio = figures.longest_gap_ticks / figures.inference_ticks
+    return f"{ratio:.2f} inferences, {figures.longest_gap_ticks:,} ticks, in {figures.inferences:,} inferences"
 
 
 def _shown(outputs: tuple[bytes, ...] | None, sha256: str | None) -> str | None:

@@ -12,12 +12,14 @@ from typing import Literal, TypeVar
 from app.cli.builders import register_shipped
 from app.cli.client import ApiClient, at
 from app.cli.errors import CliError, EndedBadly, Failed, OffContract, Refused, Unreachable
+from app.cli.fleet import Factory, Habits, signing_point, told
 from app.cli.processes import FreePort, Program, Programs
 from app.cli.proof import Proof
 from app.cli.session import Session
 from app.cli.updates import create_update
 from app.cli.waiting import BUILD_ENDED, follow_build, follow_update
 from app.contract.models import (
+    Board,
     Build,
     BuildRequest,
     Device,
@@ -27,11 +29,16 @@ from app.contract.models import (
     UpdateExplanation,
     UpdateRequest,
 )
+from edge.fleet import Fleet
+from edge.os_board import machine_command
 from zoo.errors import ModelError
 from zoo.oracle import golden_vectors
 
 Found = TypeVar("Found")
 
+OS_BOARD = "mps2-an386-os"
+OS_ENDPOINT = "os-board"
+QEMU = "qemu-system-arm"
 READY_SECONDS = 90.0
 ONLINE_SECONDS = 60.0
 CANCEL_SECONDS = 6.0
@@ -49,7 +56,7 @@ class Stage:
     programs: Programs
     folder: Path
     began: float
-    endpoint: str = "demo-board"
+    endpoint: str
     _scene: Program | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -132,11 +139,48 @@ class Stage:
         expected = self._expected(build)
         self._scene = agent
         update = self._update(build, delivery)
-        proof = Proof.of(build, update, expected)
-        size = sum(map(len, expected))
+        return self._proven(Proof.of(build, update, expected))
+
+    def _proven(self, proof: Proof) -> Proof:
+        size = sum(map(len, proof.expected))
         verdict = f"reproduced all {size:,} bytes" if proof.agreed else "did NOT reproduce the bytes"
-        self.say(f"{self.endpoint} runs {update.reported_version} and {verdict} of the golden outputs")
+        self.say(f"{self.endpoint} runs {proof.update.reported_version} and {verdict} of the golden outputs")
         return proof
+
+    def start_os_board(self, model: str) -> bool:
+        """Manufacture a board that updates itself and wait until it registered by itself; False where none is built."""
+        boards = self.client.listing(at("boards"), Board, limit=None).items
+        docker = self.client.get("/readyz", Readiness).body.builder_engine == "docker"
+        if not docker or OS_BOARD not in {board.name for board in boards}:
+            self.say(f"No builder makes firmware for {OS_BOARD} here: the second part is left out.")
+            return False
+        self._scene = self.programs.running[0]
+        self.endpoint = OS_ENDPOINT
+        board = Fleet(self.folder / "fleet").board(OS_ENDPOINT)
+        # Back to back, by a clock that counts instructions: the gaps are those of inference and not of this machine.
+        habits = Habits(period_us=0, lifetime_s=120, counts_instructions=True)
+        key = signing_point(self._data / "keys" / "signing-public.pem")
+        with told(), self.session.output.spinner(f"Building {model} for {OS_BOARD}"):
+            Factory(self.session, self.client, OS_BOARD, model, key, habits).make(board)
+        command = machine_command(OS_BOARD, board.folder, QEMU, "stdio", counts_instructions=True)
+        self._scene = self.programs.start("board", command, self.folder / "os-board.log", os.environ)
+        with self.session.output.spinner("Starting the board"):
+            device = self._wait_for(self._identified, ONLINE_SECONDS, f"{self.endpoint} did not register over LwM2M")
+        self.say(f"Board {self.endpoint} ({OS_BOARD}) is registered over DTLS by itself, with {device.model}")
+        return True
+
+    def prove_itself(self, name: str, firmware_version: str, method: Literal["fota", "sota"]) -> Proof:
+        """Build a model for the board that updates itself, and have it take the model alone, or the whole firmware."""
+        self._scene = self.programs.running[0]
+        build = self._build(name, OS_BOARD, firmware_version)
+        expected = self._expected(build)
+        self._scene = self.programs.running[-1]
+        request = UpdateRequest.model_construct(
+            endpoint=self.endpoint, build_id=build.id, method=method, delivery="push"
+        )
+        update = self._updated(request)
+        self.say(update.choice_reason or "")
+        return self._proven(Proof.of(build, update, expected))
 
     @property
     def _data(self) -> Path:
@@ -191,9 +235,12 @@ class Stage:
         request = UpdateRequest.model_construct(
             endpoint=self.endpoint, artifact_sha256=build.artifact_sha256, delivery=delivery
         )
+        return self._updated(request)
+
+    def _updated(self, request: UpdateRequest) -> Update:
         update = create_update(self.client, request).body
-        how = "the server writes it" if delivery == "push" else "the device fetches it"
-        self.say(f"Updating {self.endpoint} by {delivery} over LwM2M ({how}): {update.id}")
+        how = "the server writes it" if update.delivery == "push" else "the device fetches it"
+        self.say(f"Updating {self.endpoint} by {update.delivery} over LwM2M ({how}): {update.id}")
         with self.session.output.state_bar(f"Updating {self.endpoint}") as bar:
             update = follow_update(
                 self.session,
@@ -216,6 +263,10 @@ class Stage:
     def _online(self) -> Device | None:
         device = self.client.get(at("devices", self.endpoint), Device).body
         return device if device.reachability == "online" else None
+
+    def _identified(self) -> Device | None:
+        device = self._online()
+        return device if device is not None and device.model_slots else None
 
     def _wait_for(self, ask: Callable[[], Found | None], seconds: float, otherwise: str) -> Found:
         """Ask until there is an answer: a server that starts does not answer yet, a device is not known yet."""
