@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from edge.errors import BoardMissingError, BoardStateError
 from edge.files import write_durably
 from edge.os_board import CONSOLE, FLASH, OsBoard, machine_command
-from edge.qemu import MAX_SERIAL_LOG
+from edge.qemu import MAX_SERIAL_LOG, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,8 +145,7 @@ class FleetBoard:
             "chardev:console",
             counts_instructions=record.counts_instructions,
         )
-        path = str(self.console.resolve()).replace(",", ",,")
-        command += ["-chardev", f"file,id=console,path={path},append=on"]
+        command += ["-chardev", f"file,id=console,path={escaped(self.console)},append=on"]
         with (self.folder / "machine.log").open("wb") as errors:
             process = subprocess.Popen(
                 command,
