@@ -6,6 +6,7 @@ import json
 import math
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def parse_description(data: bytes) -> Description:
     caps = document.get("gst_caps")
     if not isinstance(caps, str):
         raise UnreadableUploadError("gst_caps is missing or no text.", field="json.gst_caps")
-    tensors = _tensors(caps)
+    tensors = tensors_of_caps(caps)
     total, size = (_count(document, key) for key in ("total_samples", "sample_size"))
     expected = sum(tensor.size for tensor in tensors)
     if size != expected:
@@ -117,7 +118,19 @@ def parse_datarepo(description: Description, data: bytes, options: Options, limi
     return schema, _rows(records, sample, answers, schema, options, one_hot=one_hot)
 
 
-def _tensors(caps: str) -> tuple[Tensor, ...]:
+def elements_as(
+    description: Description, records: NDArray[np.uint8], tensor: int, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The numbers of one tensor of whole records, [records, elements]."""
+    begin = sum(item.size for item in description.tensors[:tensor])
+    found = description.tensors[tensor]
+    stored = np.ascontiguousarray(records[:, begin : begin + found.size]).view(_TYPES[found.dtype])
+    with np.errstate(over="ignore"):
+        return stored.astype(dtype)
+
+
+def tensors_of_caps(caps: str) -> tuple[Tensor, ...]:
+    """The tensors that caps tell of; only static ones are taken."""
     media, *rest = caps.split(",")
     fields = {}
     for text in rest:

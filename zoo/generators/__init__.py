@@ -13,6 +13,7 @@ GENERATORS = {
     "digits-cnn": "digits",
     "hello-world-sine": "sine",
     "keyword-spotting": "keywords",
+    "lenet-digits": "lenet",
     "vibration-autoencoder": "bearings",
     "wine-mlp": "wine",
 }

@@ -28,6 +28,17 @@ class Parent:
 
 
 @dataclass(frozen=True)
+class Offload:
+    """A network as nntrainer has it: the text of its .ini, and the path of its .bin when it starts from one."""
+
+    ini: str
+    weights: str | None
+    epochs: int
+    seed: int
+    shuffled: bool
+
+
+@dataclass(frozen=True)
 class Job:
     """One training. Paths are absolute; the snapshot's file is checked against its hash."""
 
@@ -38,15 +49,17 @@ class Job:
     parent: Parent | None
     memory_bytes: int
     seconds: int
+    offload: Offload | None = None
 
     def key(self) -> str:
         """What a checkpoint belongs to: everything that determines the numbers, and no path or limit."""
-        parent = self.parent
+        parent, offload = self.parent, self.offload
         determining = [
             self.kind,
             self.snapshot_sha256,
             self.recipe,
             None if parent is None else [Path(parent.keras or parent.int8).name, parent.recipe, parent.scaling],
+            None if offload is None else {**asdict(offload), "weights": offload.weights and Path(offload.weights).name},
         ]
         return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()
 
@@ -58,8 +71,12 @@ class Job:
     def parse(cls, text: str) -> Job:
         """Read job.json."""
         fields = json.loads(text)
-        parent = fields["parent"]
-        return cls(**{**fields, "parent": None if parent is None else Parent(**parent)})
+        parent, offload = fields["parent"], fields["offload"]
+        known = {
+            "parent": None if parent is None else Parent(**parent),
+            "offload": None if offload is None else Offload(**offload),
+        }
+        return cls(**{**fields, **known})
 
 
 @dataclass(frozen=True)
@@ -92,7 +109,7 @@ def code_version() -> dict[str, str]:
     """What computes a training here: a hash over the sources that determine numbers, and the library's version."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
-    for path in (*sorted(folder.glob("*.py")), folder.parent / "convert.py"):
+    for path in (*sorted(folder.rglob("*.py")), folder.parent / "convert.py"):
         digest.update(path.read_bytes())
     try:
         tensorflow = version("tensorflow")

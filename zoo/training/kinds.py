@@ -10,7 +10,7 @@ from zoo.training.job import Outcome
 from zoo.training.work import Work
 
 CENTRALISED, TRANSFER, INCREMENTAL = "centralised", "transfer", "incremental"
-QUANTISE, EVALUATE = "quantise", "evaluate"
+QUANTISE, EVALUATE, OFFLOAD = "quantise", "evaluate", "offload"
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ KINDS: dict[str, Kind] = {
         parent=True,
         float_source=False,
         learns=False,
+    ),
+    OFFLOAD: Kind(
+        "zoo.training.offload.learning",
+        "offload",
+        tensorflow=True,
+        recipe=False,
+        parent=False,
+        float_source=False,
+        learns=True,
     ),
 }
 

@@ -66,6 +66,18 @@ def _trained(
     continued: JsonObject | None = None,
 ) -> Outcome:
     history = loop.train(model, recipe, arrays, work.folder, work.key, work.report)
+    return outcome(work, recipe, model, history, scaling, continued or recipe.document)
+
+
+def outcome(
+    work: Work,
+    recipe: Recipe,
+    model: Any,
+    history: list[dict[str, float]],
+    scaling: Scaling,
+    document: JsonObject | None,
+) -> Outcome:
+    """Write the forms of a trained model, and evaluate them; with the recipe `document` it can be trained on."""
     source = work.write("model.keras", keras_file.dump(model))
     # Converted from its file, so that quantising the version later gives the same bytes.
     model = keras_file.load(work.folder / source)
@@ -78,7 +90,7 @@ def _trained(
     }
     return Outcome(
         files=files,
-        recipe=continued or recipe.document,
+        recipe=document,
         scaling=scaling.to_json(),
         labels=list(work.data.labels),
         evaluation=work.evaluated(recipe, scaling, int8, float32),

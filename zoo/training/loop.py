@@ -34,13 +34,25 @@ def seed(number: int) -> None:
     tf.keras.utils.set_random_seed(number)
 
 
-def train(model: Any, recipe: Recipe, data: Learned, folder: Path, key: str, report: Report) -> list[dict[str, float]]:
+def train(
+    model: Any,
+    recipe: Recipe,
+    data: Learned,
+    folder: Path,
+    key: str,
+    report: Report,
+    *,
+    optimiser: Any = None,
+    shuffled: bool = True,
+) -> list[dict[str, float]]:
     """Train `model` in place and return each epoch's figures, which `report` hears as they come.
+
+    Without an `optimiser` it is the recipe's; without `shuffled` the samples of every epoch come as they stand.
 
     A checkpoint of the same `key` in `folder` is gone on from: its epochs are reported again, then the rest is trained.
     Raises DivergedError.
     """
-    run = _Run(model, recipe, data)
+    run = _Run(model, recipe, data, optimiser, shuffled=shuffled)
     path = folder / "checkpoint.npz"
     state = checkpoint.load(path, key) or State()
     if state.variables:
@@ -67,12 +79,12 @@ def train(model: Any, recipe: Recipe, data: Learned, folder: Path, key: str, rep
 class _Run:
     """The model, its optimiser, and the two graphs: one epoch of training, one pass over the validation split."""
 
-    def __init__(self, model: Any, recipe: Recipe, data: Learned) -> None:
-        self._model, self._recipe, self._data = model, recipe, data
+    def __init__(self, model: Any, recipe: Recipe, data: Learned, optimiser: Any, *, shuffled: bool) -> None:
+        self._model, self._recipe, self._data, self._shuffled = model, recipe, data, shuffled
         self._validation = tf.constant(data.validation_x), tf.constant(data.validation_y)
         self._targets = tf.constant(data.train_y)
         steps = recipe.epochs * math.ceil(len(data.train_x) / recipe.batch)
-        self._optimiser = network.optimiser(recipe, steps)
+        self._optimiser = optimiser or network.optimiser(recipe, steps)
         self._optimiser.build(model.trainable_variables)
         self._metric_name, self._metric = network.metric(recipe)
         self._loss = network.loss(recipe)
@@ -83,7 +95,7 @@ class _Run:
     def epoch(self, number: int) -> dict[str, float]:
         """Train one epoch and look at the validation split."""
         samples = augmented(self._data.train_x, self._recipe, number)
-        sequence = order(self._recipe, number, len(samples))
+        sequence = order(self._recipe, number, len(samples)) if self._shuffled else np.arange(len(samples))
         loss, metric = self._train(tf.constant(samples), self._targets, tf.constant(sequence))
         validation_loss, validation_metric = self._validate(*self._validation)
         figures = {

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.training.data import Floats, Scaling, TrainingData
 from zoo.training.errors import DataError, RecipeError
 from zoo.training.evaluation import evaluate
-from zoo.training.job import JsonObject, Parent
+from zoo.training.job import JsonObject, Offload, Parent
 from zoo.training.recipe import Recipe, parse_recipe
 
 Report = Callable[[dict[str, float]], None]
@@ -27,6 +27,7 @@ class Work:
     folder: Path
     key: str
     report: Report
+    offload: Offload | None = None
 
     @property
     def asked(self) -> Recipe:

@@ -73,7 +73,15 @@ def _carry_out(job: Job, folder: Path, progress: TextIO) -> str:
 
         make_deterministic()
     _limit_memory(job)
-    work = Work(data=data, recipe=recipe, parent=job.parent, folder=folder, key=job.key(), report=report)
+    work = Work(
+        data=data,
+        recipe=recipe,
+        parent=job.parent,
+        folder=folder,
+        key=job.key(),
+        report=report,
+        offload=job.offload,
+    )
     return carry_out(job.kind, work).to_json()
 
 

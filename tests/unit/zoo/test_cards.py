@@ -36,6 +36,7 @@ def test_the_catalogue_holds_classifiers_a_regression_and_an_anomaly_detector() 
         "digits-cnn": "classification",
         "hello-world-sine": "regression",
         "keyword-spotting": "classification",
+        "lenet-digits": "classification",
         "vibration-autoencoder": "anomaly-detection",
         "wine-mlp": "classification",
     }
@@ -68,6 +69,7 @@ def test_a_model_is_small_int8_at_its_edges_and_of_operators_that_builders_know(
 def test_the_stated_metrics_are_those_the_models_are_meant_to_reach() -> None:
     for name in ("digits-cnn", "wine-mlp", "accelerometer-gestures", "keyword-spotting"):
         assert load(name).card.metric.int8 >= 0.95
+    assert load("lenet-digits").card.metric.int8 >= 0.85  # of people whom the training hardly saw
     assert load("hello-world-sine").card.metric.int8 < 0.1
     assert 0.95 < load("vibration-autoencoder").card.metric.int8 < 1  # 1 would mean that the data is too easy
 
@@ -98,12 +100,13 @@ def test_storing_a_new_model_replaces_figures_and_hash_and_leaves_the_rest(tmp_p
 
 # Only a worker imports these; everything else may be in the server.
 IN_WORKERS = {"learning", "network", "loop", "keras_file", "quantising"}
-IN_TRAININGS = {"digits", "wine"}
+FOLDERS = ("", "training", "training/offload", "datasets", "generators")
+IN_TRAININGS = {"digits", "lenet", "wine"}
 
 
 def test_no_module_that_the_server_knows_imports_tensorflow_or_scikit_learn() -> None:
     zoo = CATALOG.parent
-    modules = [path for folder in ("", "training", "datasets", "generators") for path in (zoo / folder).glob("*.py")]
+    modules = [path for folder in FOLDERS for path in (zoo / folder).glob("*.py")]
     for module in modules:
         if module.stem in IN_WORKERS | IN_TRAININGS:
             continue
@@ -114,5 +117,6 @@ def test_no_module_that_the_server_knows_imports_tensorflow_or_scikit_learn() ->
             if isinstance(node, ast.ImportFrom):
                 names |= {f"{node.module}.{alias.name}" for alias in node.names}
         heavy = {"tensorflow", "keras", "sklearn"} & {name.split(".")[0] for name in names}
-        workers = {f"zoo.training.{name}" for name in IN_WORKERS}
-        assert not heavy | {name for name in names if ".".join(name.split(".")[:3]) in workers}, module
+        workers = {f"zoo.training.{folder}{name}" for folder in ("", "offload.") for name in IN_WORKERS}
+        assert not heavy, module
+        assert not [name for name in names if any(f"{name}.".startswith(f"{worker}.") for worker in workers)], module
