@@ -20,6 +20,7 @@ from lwm2m.errors import Lwm2mError, NotRegistered
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
 from zoo.training.errors import RecipeError
+from zoo.training.offload.errors import OffloadError
 
 
 class AppError(Exception):
@@ -127,7 +128,7 @@ _BY_CODE: dict[str, type[AppError]] = {
 }
 
 
-def translate(error: ModelError | DatasetError | RecipeError | BuilderError) -> AppError:
+def translate(error: ModelError | DatasetError | RecipeError | OffloadError | BuilderError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
     if isinstance(error, BuildRefusedError):
         return Invalid(error.reason, str(error), error.remedy)

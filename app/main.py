@@ -24,6 +24,7 @@ from app.api import (
     health,
     inference,
     models,
+    offload,
     predictions,
     problems,
     resources,
@@ -56,6 +57,8 @@ from app.services.health import HealthService
 from app.services.inference import InferenceService
 from app.services.measure_job import MeasureJob
 from app.services.models import ModelService
+from app.services.offload import OffloadService
+from app.services.offload_models import OffloadModelService
 from app.services.packages import UpdatePackages
 from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
@@ -97,6 +100,7 @@ _MODULES = (
     health,
     inference,
     models,
+    offload,
     predictions,
     resources,
     samples,
@@ -176,7 +180,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     check_service = CheckService(database, builder_service, jobs, engine)
-    training_service = TrainingService(database, model_service, jobs)
+    training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
     update_service = UpdateService(database, build_service, device_service, jobs)
 
     def lwm2m_address(scheme: str) -> str | None:
@@ -202,6 +206,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         estimates=EstimateService(database, blobs, model_service, builder_service, runner, settings),
         checks=check_service,
         training=training_service,
+        offload=offload_service,
+        offload_models=offload_service.models,
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
@@ -229,7 +235,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(model_service.seed_catalog)
     retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
     async with server, bridge, keeper, retention:
-        training_job = TrainingJob(database, blobs, model_service, settings, dataset_files.path)
+        training_job = TrainingJob(
+            database, blobs, model_service, settings, dataset_files.path, offload_service.finished
+        )
         update_job = UpdateJob(
             database,
             blobs,
@@ -280,6 +288,13 @@ def _security(settings: Settings, database: Database) -> StoredSecurity:
 def _datasets(settings: Settings, database: Database) -> tuple[DatasetFiles, DatasetService]:
     files = DatasetFiles(database, BlobStore(settings.data_dir / "datasets"))
     return files, DatasetService(files, _master_key(settings))
+
+
+def _training(
+    database: Database, blobs: BlobStore, files: DatasetFiles, models: ModelService, jobs: DbosEngine
+) -> tuple[TrainingService, OffloadService]:
+    training = TrainingService(database, models, jobs)
+    return training, OffloadService(blobs, files, training, OffloadModelService(blobs))
 
 
 def _master_key(settings: Settings) -> bytes:

@@ -27,7 +27,7 @@ from app.contract.models import (
     ModelVersionPage,
 )
 
-ModelFormatName = Literal["keras", "float32", "float16", "dynamic_range"]
+ModelFormatName = Literal["keras", "float32", "float16", "dynamic_range", "nntrainer"]
 EvaluationPicture = Literal["confusion", "calibration", "errors", "drift"]
 
 handlers = Handlers()
@@ -130,7 +130,7 @@ def get_model_format(
     """Another form of the version."""
     with services.database.read() as session:
         sha256 = services.models.format(session, model_name, version, format_)
-    ending = "keras" if format_ == "keras" else f"{format_}.tflite"
+    ending = {"keras": "keras", "nntrainer": "bin"}.get(format_, f"{format_}.tflite")
     return content(
         services.blobs.path(sha256),
         sha256,

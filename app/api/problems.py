@@ -16,6 +16,7 @@ from builders.errors import BuilderError
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
 from zoo.training.errors import RecipeError
+from zoo.training.offload.errors import OffloadError
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -61,9 +62,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(ModelError)
     @app.exception_handler(DatasetError)
     @app.exception_handler(RecipeError)
+    @app.exception_handler(OffloadError)
     @app.exception_handler(BuilderError)
     async def capability_error(
-        _request: Request, error: ModelError | DatasetError | RecipeError | BuilderError
+        _request: Request, error: ModelError | DatasetError | RecipeError | OffloadError | BuilderError
     ) -> JSONResponse:
         return of_error(translate(error))
 

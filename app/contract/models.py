@@ -130,7 +130,7 @@ class ModelReport(BaseModel):
 
 
 class ModelFormat(BaseModel):
-    format: Literal["keras", "float32", "float16", "dynamic_range"]
+    format: Literal["keras", "float32", "float16", "dynamic_range", "nntrainer"]
     sha256: str
     size: Annotated[int, Field(description="Bytes")]
 
@@ -229,7 +229,10 @@ class TrainingFailure(BaseModel):
 class TrainingJob(BaseModel):
     id: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
-    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
+    kind: Annotated[
+        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "offload"],
+        Field(description="`offload` is begun by a session of offloading"),
+    ]
     model: str
     version: Annotated[int | None, Field(description="The version that came out")]
     parent: ParentVersion | None
@@ -263,6 +266,109 @@ class TrainingMetrics(BaseModel):
             description="Each has `epoch` (from 1), `loss`, `validation_loss`, and the same of `accuracy` or `mean_absolute_error`"
         ),
     ]
+
+
+class OffloadConfText(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    conf: Annotated[str, Field(description="The conf's file as it stands", max_length=262144, min_length=2)]
+
+
+class OffloadSessionRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    receiver_conf: Annotated[str, Field(description="receiver.conf as it stands", max_length=262144, min_length=2)]
+    sender_conf: Annotated[str | None, Field(description="sender.conf", max_length=262144, min_length=2)] = None
+    model: Annotated[
+        str | None,
+        Field(
+            description="The model of the zoo that gets the new version; without it the service key makes its name",
+            examples=["mnist"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ] = None
+    seed: Annotated[
+        int, Field(description="Of new weights, of which samples validate, and of their order", ge=0, le=2147483647)
+    ] = 1
+
+
+class OffloadService(BaseModel):
+    service: str
+    service_type: Literal["model_raw", "model_uri", "pipeline_raw", "pipeline_uri", "reply", "launch"]
+    service_key: str
+    name: str | None
+    activate: bool
+    description: str
+
+
+class OffloadTransfer(BaseModel):
+    service: str
+    file: Annotated[str | None, Field(description="Null for a pipeline")]
+
+
+class OffloadConf(BaseModel):
+    """
+    A conf as it was read
+    """
+
+    node_type: Literal["sender", "receiver"]
+    host: str | None
+    port: str | None
+    dest_host: str | None
+    dest_port: str | None
+    connect_type: Literal["TCP", "HYBRID", "MQTT"]
+    topic: str
+    time_limit: Annotated[int, Field(description="Seconds")]
+    sender_pipeline: str | None
+    pipeline: Annotated[str | None, Field(description="The receiver's, as the sender sends it")]
+    transfer_data: list[OffloadTransfer]
+    services: list[OffloadService]
+
+
+class OffloadFile(BaseModel):
+    name: str
+    size: Annotated[int | None, Field(description="Null until it has come")]
+    sha256: str | None
+
+
+class TrainingResultItem(RootModel[list[float | None]]):
+    root: Annotated[list[float | None], Field(max_length=4, min_length=4)]
+
+
+class OffloadMetrics(BaseModel):
+    session_id: str
+    state: Literal["waiting-for-data", "training", "succeeded", "failed", "timed-out", "cancelled"]
+    training_result: Annotated[
+        list[TrainingResultItem],
+        Field(
+            description="For each epoch: training loss, training accuracy, validation loss, validation accuracy; an accuracy is null with loss mse"
+        ),
+    ]
+
+
+class OffloadModelVersion(BaseModel):
+    key: str
+    version: int
+    name: Annotated[str, Field(description="The file's")]
+    sha256: str
+    size: Annotated[int, Field(description="Bytes")]
+    description: str
+    active: bool
+    session_id: Annotated[str | None, Field(description="The session that registered it")]
+    created_at: AwareDatetime
+
+
+class OffloadModelVersions(BaseModel):
+    items: list[OffloadModelVersion]
+
+
+class OffloadDescription(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    description: Annotated[str, Field(max_length=2000)]
 
 
 class PredictionRequest(BaseModel):
@@ -930,13 +1036,37 @@ class BuilderCheck(BaseModel):
 
 class Lineage(BaseModel):
     job_id: str
-    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
+    kind: Annotated[
+        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "offload"],
+        Field(description="`offload` is begun by a session of offloading"),
+    ]
     snapshot_sha256: Annotated[str, Field(description="The data")]
     dataset: str | None
     recipe: Annotated[dict[str, Any] | None, Field(description="What it was trained with and can be trained on with")]
     seed: int | None
     parent: ParentVersion | None
     code: Annotated[dict[str, str], Field(description="The hash of the training code and the version of TensorFlow")]
+
+
+class OffloadSession(BaseModel):
+    id: str
+    state: Literal["waiting-for-data", "training", "succeeded", "failed", "timed-out", "cancelled"]
+    topic: str
+    model: Annotated[str, Field(description="In the zoo")]
+    version: Annotated[int | None, Field(description="In the zoo, once it has succeeded")]
+    receiver: OffloadConf
+    sender: OffloadConf | None
+    files: Annotated[list[OffloadFile], Field(description="What the sender has to send")]
+    training_job_id: str | None
+    result: Annotated[OffloadModelVersion | None, Field(description="The trained model under its service key")]
+    error: TrainingFailure | None
+    created_at: AwareDatetime
+    deadline_at: Annotated[AwareDatetime, Field(description="How long it waits for data")]
+
+
+class OffloadSessionPage(BaseModel):
+    items: list[OffloadSession]
+    next_cursor: str | None
 
 
 class BuildEstimate(BaseModel):

@@ -15,6 +15,8 @@ from app.services.events import EventService
 from app.services.health import HealthService
 from app.services.inference import InferenceService
 from app.services.models import ModelService
+from app.services.offload import OffloadService
+from app.services.offload_models import OffloadModelService
 from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
@@ -43,6 +45,8 @@ class Services:
     estimates: EstimateService
     checks: CheckService
     training: TrainingService
+    offload: OffloadService
+    offload_models: OffloadModelService
     devices: DeviceService
     credentials: CredentialService
     resources: ResourceService

@@ -48,6 +48,11 @@ class TrainingService:
             activate=request.activate,
             epochs_total=recipe.epochs if recipe is not None and kind.learns else 0,
         )
+        return self.queue(transaction, row)
+
+    def queue(self, transaction: Transaction, row: TrainingJobRow) -> TrainingJobRow:
+        """Put a new job in its queue, once the transaction is committed."""
+        session = transaction.session
         session.add(row)
         session.flush()
         snapshots.use(session, row.snapshot_sha256, f"training-job/{row.id}")
@@ -162,7 +167,7 @@ def as_training_job(row: TrainingJobRow) -> api.TrainingJob:
     """A job as the API shows it."""
     result = row.result or {}
     seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else None
-    hidden = {"seq", "result", "cancel_requested", "activate", "fruitless"}
+    hidden = {"seq", "result", "offload", "cancel_requested", "activate", "fruitless"}
     return api.TrainingJob.model_validate(
         {
             **row.model_dump(exclude=hidden),

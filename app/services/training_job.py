@@ -23,11 +23,13 @@ from app.storage.tables import TrainingEpochRow, TrainingJobRow, now
 from zoo.errors import ModelError
 from zoo.training import supervisor
 from zoo.training.errors import CancelledTraining, TrainingError, WorkerKilled
-from zoo.training.job import RESULT, Job, Outcome, Parent, code_version
+from zoo.training.job import RESULT, Job, Offload, Outcome, Parent, code_version
 
 _log = structlog.get_logger(__name__)
 
 JsonObject = dict[str, Any]
+Offloaded = Callable[[Transaction, TrainingJobRow, str], None]
+"""Told of an offloaded training that succeeded, in the transaction that says so, with the hash of its .bin."""
 
 
 class TrainingJob:
@@ -40,12 +42,14 @@ class TrainingJob:
         models: ModelService,
         settings: Settings,
         snapshot_path: Callable[[str], Path],
+        offloaded: Offloaded,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._models = models
         self._settings = settings
         self._snapshot_path = snapshot_path
+        self._offloaded = offloaded
         self._root = settings.data_dir / "training"
         self._stopping = False
 
@@ -206,6 +210,17 @@ class TrainingJob:
             parent=parent,
             memory_bytes=self._settings.training_memory_bytes,
             seconds=self._settings.training_seconds,
+            offload=None if row.offload is None else self._offload(row.offload),
+        )
+
+    def _offload(self, asked: JsonObject) -> Offload:
+        weights = asked["weights_sha256"]
+        return Offload(
+            ini=self._blobs.get(asked["ini_sha256"]).decode(),
+            weights=None if weights is None else str(self._blobs.path(weights)),
+            epochs=asked["epochs"],
+            seed=asked["seed"],
+            shuffled=asked["shuffled"],
         )
 
     def _made(self, folder: Path) -> "_Made":
@@ -236,6 +251,8 @@ class TrainingJob:
             row.version = version.version
             if row.activate:
                 self._models.activate(transaction, row.model, version.version)
+            if row.offload is not None:
+                self._offloaded(transaction, row, made.formats["nntrainer"]["sha256"])
         snapshots.use(transaction.session, row.snapshot_sha256, f"model/{row.model}/{row.version}")
 
     def _evaluated(self, session: Session, row: TrainingJobRow, outcome: Outcome) -> int | None:

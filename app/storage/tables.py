@@ -124,6 +124,7 @@ class TrainingJobRow(SQLModel, table=True):
     snapshot_sha256: str = Field(max_length=64)
     dataset: str | None = Field(default=None, max_length=63)
     recipe: dict[str, Any] | None = _json(nullable=True)
+    offload: dict[str, Any] | None = _json(nullable=True)
     seed: int | None = None
     activate: bool = False
     epochs_done: int = 0
@@ -136,6 +137,41 @@ class TrainingJobRow(SQLModel, table=True):
     created_at: datetime = _moment()
     started_at: datetime | None = _moment(nullable=True)
     finished_at: datetime | None = _moment(nullable=True)
+
+
+class OffloadSessionRow(SQLModel, table=True):
+    """A session of offloaded training: the confs as they came, and the files by the sender's names for them."""
+
+    __tablename__ = "offload_session"
+    seq: int | None = Field(default=None, primary_key=True)
+    id: str = Field(unique=True, max_length=40)
+    topic: str = Field(max_length=255, index=True)
+    model: str = Field(max_length=63)
+    seed: int
+    receiver_conf: str
+    sender_conf: str | None = None
+    files: dict[str, Any] = _json()
+    job_id: str | None = Field(default=None, max_length=40)
+    cancelled: bool = False
+    registered: dict[str, Any] | None = _json(nullable=True)
+    created_at: datetime = _moment()
+    deadline_at: datetime = _moment()
+
+
+class OffloadModelRow(SQLModel, table=True):
+    """A file under a service key; one version is active at most. A deleted one's row stays, so that its number does."""
+
+    __tablename__ = "offload_model"
+    key: str = Field(primary_key=True, max_length=100)
+    version: int = Field(primary_key=True)
+    name: str = Field(max_length=100)
+    sha256: str = Field(max_length=64)
+    size: int
+    description: str = Field(max_length=2000)
+    active: bool
+    deleted: bool = False
+    session_id: str | None = Field(default=None, max_length=40)
+    created_at: datetime = _moment()
 
 
 class TrainingEpochRow(SQLModel, table=True):
