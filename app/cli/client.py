@@ -94,7 +94,9 @@ class ApiClient:
         """Take something away."""
         self._send("DELETE", path, params=params)
 
-    def upload(self, path: str, model: type[Body], file: IO[bytes], size: int, advance: Advance) -> Answer[Body]:
+    def upload(
+        self, path: str, model: type[Body], file: IO[bytes], size: int, advance: Advance, *, method: str = "POST"
+    ) -> Answer[Body]:
         """Send a file as the body, counting."""
 
         def pieces() -> Iterator[bytes]:
@@ -103,7 +105,7 @@ class ApiClient:
                 advance(len(piece), size)
 
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        return _parse(self._send("POST", path, content=pieces(), headers=headers), model)
+        return _parse(self._send(method, path, content=pieces(), headers=headers), model)
 
     def submit(
         self,

@@ -137,7 +137,8 @@ def download(
     model: ModelReference,
     to: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")],
     form: Annotated[
-        str | None, typer.Option("--form", help="keras, float32, float16 or dynamic_range of a trained version.")
+        str | None,
+        typer.Option("--form", help="keras, float32, float16, dynamic_range or nntrainer of a trained version."),
     ] = None,
 ) -> None:
     """Download the .tflite; without @VERSION the active one."""

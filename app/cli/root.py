@@ -18,6 +18,7 @@ from app.cli import (
     fleet,
     inference,
     models,
+    offload,
     resources,
     serving,
     train,
@@ -83,6 +84,7 @@ fleet.add_to(boards.commands)
 app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
 app.add_typer(train.commands, name="train")
+app.add_typer(offload.commands, name="offload")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)

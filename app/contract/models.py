@@ -333,15 +333,11 @@ class OffloadFile(BaseModel):
     sha256: str | None
 
 
-class TrainingResultItem(RootModel[list[float | None]]):
-    root: Annotated[list[float | None], Field(max_length=4, min_length=4)]
-
-
 class OffloadMetrics(BaseModel):
     session_id: str
     state: Literal["waiting-for-data", "training", "succeeded", "failed", "timed-out", "cancelled"]
     training_result: Annotated[
-        list[TrainingResultItem],
+        list[list[float | None]],
         Field(
             description="For each epoch: training loss, training accuracy, validation loss, validation accuracy; an accuracy is null with loss mse"
         ),

@@ -167,7 +167,8 @@ def test_document_000_line_9_the_next_session_goes_on_from_the_bin_and_registers
     before = client.get(f"/v1/offload/sessions/{done['id']}/result").content
     data, layout = datarepo(900, 10)
     made = _joined(client, SENDER, model="offloaded")
-    files = {"pretrained-mnist.bin": before, "mnist.ini": FAST_INI, "mnist.data": data, "mnist.json": layout}
+    # The document's own confs and network, unchanged.
+    files = {"pretrained-mnist.bin": before, "mnist.ini": INI.encode(), "mnist.data": data, "mnist.json": layout}
     for name, content in files.items():
         answer = _send(client, made, name, content)
         assert answer.status_code == 200, answer.text
@@ -175,7 +176,7 @@ def test_document_000_line_9_the_next_session_goes_on_from_the_bin_and_registers
     assert (ended["state"], ended["version"]) == ("succeeded", 2), ended
     assert ended["result"]["version"] == done["result"]["version"] + 1
     after = client.get(f"/v1/offload/sessions/{made['id']}/result").content
-    network = parse_description(FAST_INI)
+    network = parse_description(INI.encode())
     old, new = parse_weights(network, before), parse_weights(network, after)
     assert (new.epoch, new.iteration) == (old.epoch + 1, old.iteration + 1)
     # One step of ten samples from the weights that were sent, and not from new ones.
