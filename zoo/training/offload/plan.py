@@ -35,6 +35,7 @@ class Plan:
     layout: str
     ini: str
     weights: str | None
+    transferred: tuple[str, ...]
     source: Element
     trainer: Element
     caps: Element | None
@@ -45,7 +46,7 @@ class Plan:
     @property
     def files(self) -> tuple[str, ...]:
         """What the sender has to send."""
-        return tuple(name for name in (self.data, self.layout, self.ini, self.weights) if name is not None)
+        return (self.data, self.layout, *self.transferred)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +75,18 @@ def make_plan(sender: Conf, receiver: Conf) -> Plan:
         if trainer.whole(name, 1) != 1:
             raise PipelineError(f"tensor_trainer: {name} is not 1; one sample and its label are taken.", field=name)
     load = trainer.properties.get("model-load-path")
+    data, layout = _at_sender(source, "location"), _at_sender(source, "json")
+    if data == layout or {data, layout} & sender.files.keys():
+        raise MisfitError("datareposrc: location and json are one file, or one that is transferred.", field="location")
     epochs = trainer.whole("epochs", 1, least=1)
     if epochs > MAX_EPOCHS:
         raise PipelineError(f"tensor_trainer: epochs is {epochs}; at most {MAX_EPOCHS} are trained.", field="epochs")
     return Plan(
-        data=_at_sender(source, "location"),
-        layout=_at_sender(source, "json"),
+        data=data,
+        layout=layout,
         ini=_transferred(sender, trainer.properties.get("model-config", ""), "model-config"),
         weights=None if load is None else _transferred(sender, load, "model-load-path"),
+        transferred=tuple(sender.files),
         source=source,
         trainer=trainer,
         caps=caps_of(training),

@@ -100,7 +100,7 @@ def test_document_000_line_2_a_receiver_without_a_reply_is_refused() -> None:
 
 def test_document_000_line_3_placeholders_lead_to_names_of_the_session() -> None:
     plan = make_plan(parse_conf(text(SENDER)), parse_conf(text(RECEIVER)))
-    assert plan.files == ("mnist.data", "mnist.json", "mnist.ini", "pretrained-mnist.bin")
+    assert plan.files == ("mnist.data", "mnist.json", "pretrained-mnist.bin", "mnist.ini")
     assert make_plan(parse_conf(text(sender(weights=False))), parse_conf(text(RECEIVER))).weights is None
 
 
@@ -119,6 +119,7 @@ def test_document_000_line_3_a_path_in_a_name_is_refused(name: str) -> None:
     [
         ("location=@APP_RW_PATH@/mnist.data", "location=/etc/passwd", "location"),
         ("location=@APP_RW_PATH@/mnist.data", "location=@APP_RW_PATH@/../mnist.data", "location"),
+        ("location=@APP_RW_PATH@/mnist.data", "location=@APP_RW_PATH@/mnist.ini", "location"),
         ("@TRAINED_MODEL_FILE@", "/tmp/x", "model-save-path"),  # noqa: S108 - it is refused
         ("@REMOTE_APP_RW_PATH@/registered-mnist.ini", "@REMOTE_APP_RW_PATH@/other.ini", "model-config"),
         ("framework=nntrainer", "framework=python3", "framework"),
