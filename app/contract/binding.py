@@ -1,12 +1,13 @@
 """Binds openapi.yaml to handlers by operationId; start-up refuses a missing, an unknown or a doubled operation."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Request, Response
 
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
 CONTRACT = Path(__file__).resolve().parents[2] / "openapi.yaml"
@@ -106,6 +107,8 @@ def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIR
             f"not in the contract {unknown}"
         )
     router = APIRouter()
+    for path, methods in _shadowed(found).items():
+        router.add_route(path, _refuse, methods=sorted(methods), include_in_schema=False)
     keyed_router = APIRouter(route_class=keyed)
     for operation in found:
         (keyed_router if operation.idempotent_by_key else router).add_api_route(
@@ -119,3 +122,25 @@ def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIR
         )
     router.include_router(keyed_router)
     return router
+
+
+def _shadowed(found: list[Operation]) -> dict[str, set[str]]:
+    """The methods that a path without parameters does not have, and a path with a parameter in its place has.
+
+    OpenAPI 3.1, 4.8.8.2: the concrete path is the one that is meant. A router would give `GET /v1/builds/estimate` to
+    the operation that shows the build named `estimate`.
+    """
+    methods: dict[str, set[str]] = {}
+    for operation in found:
+        methods.setdefault(operation.path, set()).add(operation.method)
+    shadowed: dict[str, set[str]] = {}
+    for template, offered in methods.items():
+        pattern = re.compile(re.sub(r"\\{[^/]+\\}", "[^/]+", re.escape(template)))
+        for path, known in methods.items():
+            if "{" in template and "{" not in path and pattern.fullmatch(path):
+                shadowed.setdefault(path, set()).update(offered - known)
+    return {path: missing for path, missing in shadowed.items() if missing}
+
+
+async def _refuse(request: Request) -> Response:
+    raise HTTPException(405, f"{request.url.path} does not take {request.method}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,7 +198,7 @@ def test_loosening_finds_out_what_a_silent_builder_asks_for(
 
 
 def test_the_shipped_builder_passes_and_leaves_nothing_on_the_engine(engine: docker.DockerClient) -> None:
-    runner = DockerRunner(engine, server_id="conformance-test")
+    runner = DockerRunner(engine, server_id=f"conformance-test-{uuid.uuid4().hex[:12]}")
     seen: list[Check] = []
     report = check_image(runner, build_shipped_image(engine, print), on_progress=seen.append)
     assert report.failures == ()
