@@ -1,50 +1,16 @@
 """Builders and firmware that misbehave: a clear error, nothing stored, and the board on its last good image."""
 
-import io
 import json
-import tarfile
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import docker
 import numpy as np
 import pytest
 
-from builders.contract import LABEL
-from tests.e2e.conftest import World
+from tests.e2e.conftest import MakeImage, World
 from tests.unit.compiler.tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu]
 
-MANIFEST = Path(__file__).parents[2] / "builders/images/cortex-m/manifest.json"
 OCTETS = {"Content-Type": "application/octet-stream"}
-
-MakeImage = Callable[..., str]
-
-
-@pytest.fixture(scope="module")
-def make_image(engine: docker.DockerClient, shipped_image: str) -> Iterator[MakeImage]:
-    """Build an image from a Dockerfile's text (`SHIPPED` is the shipped builder) and give its reference."""
-    made: list[str] = []
-
-    def make(dockerfile: str, *, manifest: str | None = MANIFEST.read_text()) -> str:
-        content = dockerfile.replace("SHIPPED", shipped_image).encode()
-        context = io.BytesIO()
-        with tarfile.open(fileobj=context, mode="w") as archive:
-            info = tarfile.TarInfo("Dockerfile")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        context.seek(0)
-        tag = f"tinymlaas-test:{uuid.uuid4().hex[:12]}"
-        labels = {} if manifest is None else {LABEL: manifest}
-        engine.images.build(fileobj=context, custom_context=True, tag=tag, labels=labels, rm=True, forcerm=True)
-        made.append(tag)
-        return tag
-
-    yield make
-    for tag in made:
-        engine.images.remove(tag, force=True)
 
 
 def _register(world: World, image: str) -> str:

@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from builders.image import SHIPPED, build_shipped_image
 from builders.signing import HEADER_SIZE
-from tests.e2e.conftest import World
-from tests.e2e.test_bad_builders import MakeImage, make_image  # noqa: F401 - a fixture
+from tests.e2e.conftest import MakeImage, World
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu]
 
@@ -61,7 +60,7 @@ def _public_key(world: World) -> ec.EllipticCurvePublicKey:
 
 def test_a_build_of_firmware_models_and_bootloader_gives_an_artifact_for_each(
     world: World,
-    make_image: MakeImage,  # noqa: F811 - the fixture
+    make_image: MakeImage,
 ) -> None:
     script = SCRIPT.replace("ABI", ABI)
     dockerfile = f"FROM debian:bookworm-slim\nENTRYPOINT {json.dumps(['sh', '-e', '-c', script])}\n"

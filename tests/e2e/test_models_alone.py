@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.e2e.conftest import World, update_ended
-from tests.e2e.test_bad_builders import MakeImage, make_image  # noqa: F401 - a fixture
+from tests.e2e.conftest import MakeImage, World, update_ended
 from tests.e2e.test_images import ABI, SCRIPT, SEVERAL
 from tests.support.slotted_device import SlottedDevice
 from zoo.cards import load
@@ -23,7 +22,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def device(world: World, make_image: MakeImage) -> Iterator[SlottedDevice]:  # noqa: F811 - the fixture
+def device(world: World, make_image: MakeImage) -> Iterator[SlottedDevice]:
     manifest = {**SEVERAL, "name": "slotted", "boards": [{**SEVERAL["boards"][0], "name": BOARD}]}  # type: ignore[index] # a list of boards
     script = SCRIPT.replace("ABI", ABI)
     dockerfile = f"FROM debian:bookworm-slim\nENTRYPOINT {json.dumps(['sh', '-e', '-c', script])}\n"

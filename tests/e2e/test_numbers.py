@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from builders.signing import HEADER_SIZE
-from tests.e2e.conftest import BOARD, World
-from tests.e2e.test_bad_builders import MANIFEST, OCTETS, MakeImage, make_image  # noqa: F401 - a fixture
+from tests.e2e.conftest import BOARD, MANIFEST, MakeImage, World
+from tests.e2e.test_bad_builders import OCTETS
 from tests.unit.compiler.tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 pytestmark = [pytest.mark.docker, pytest.mark.qemu]
@@ -65,7 +65,7 @@ def test_what_cannot_fit_is_refused_with_numbers(world: World) -> None:
 
 def test_a_builder_without_estimates_says_so(
     world: World,
-    make_image: MakeImage,  # noqa: F811 - the fixture
+    make_image: MakeImage,
 ) -> None:
     manifest = {**json.loads(MANIFEST.read_text()), "estimates": False}
     image = make_image('FROM debian:bookworm-slim\nENTRYPOINT ["true"]\n', manifest=json.dumps(manifest))
@@ -82,7 +82,7 @@ def test_a_builder_without_estimates_says_so(
 
 def test_a_check_on_the_server_is_shown_on_the_builder_and_survives_kill_9(
     world: World,
-    make_image: MakeImage,  # noqa: F811 - the fixture
+    make_image: MakeImage,
 ) -> None:
     image = make_image('FROM debian:bookworm-slim\nENTRYPOINT ["sh", "-c", "echo begun; sleep 2; exit 3"]\n')
     builder = world.api.post("/v1/builders", json={"image": image}).raise_for_status().json()

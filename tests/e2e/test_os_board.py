@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.e2e.conftest import World, update_ended
+from tests.e2e.conftest import MakeImage, World, update_ended
 from tests.support.edge import EdgeProcess
 from tests.support.server import ServerProcess
 
@@ -162,3 +162,24 @@ def test_power_cut_in_the_midst_of_an_update_leaves_a_board_that_says_what_it_ru
     assert after["firmware_version"] == before["firmware_version"]
     flash = world.boards / "cut-1" / "flash.bin"
     assert flash.stat().st_mode & 0o077 == 0
+
+
+def test_firmware_with_another_abi_comes_whole_and_the_answer_says_why(world: OsWorld, make_image: MakeImage) -> None:
+    device = world.api.get("/v1/devices/board-1").json()
+    smaller = 'sed -i \'s/"window_bytes": 1048576/"window_bytes": 524288/\' /opt/builder/boards/mps2-an386-os.json'
+    image = make_image(f"FROM SHIPPED\nUSER root\nRUN {smaller}\nUSER 65532:65532\n")
+    builder = world.api.post("/v1/builders", json={"image": image}).raise_for_status().json()["id"]
+    build = world.build("digits-cnn", board=BOARD, builder_id=builder, firmware_version="2.0.0")
+    assert build["state"] == "succeeded", build
+
+    alone = world.api.post("/v1/updates", json={"endpoint": "board-1", "build_id": build["id"], "method": "sota"})
+    assert (alone.status_code, alone.json()["slug"]) == (422, "no_delivery"), alone.text
+    assert "ABI" in alone.json()["detail"]
+
+    update = world.updated("board-1", build_id=build["id"], delivery="pull")
+    assert (update["state"], update["kind"]) == ("succeeded", "fota"), update
+    assert "ABI" in update["choice_reason"]
+    assert update["report"]["received_sha256"] == update["report"]["expected_sha256"]
+    shown = world.api.get("/v1/devices/board-1").json()
+    assert shown["firmware_version"] == build["firmware_version"]
+    assert shown["abi"] not in {None, device["abi"]}
