@@ -141,6 +141,8 @@ def _strict(text: str | bytes) -> JsonObject:
         raise ConfError(f"The conf is not UTF-8: {error}.") from error
     except RecursionError as error:
         raise ConfError("The conf is nested too deeply.") from error
+    except ValueError as error:  # an integer of thousands of digits
+        raise ConfError(f"The conf cannot be read: {str(error)[:200]}.") from error
     if not isinstance(document, dict):
         raise ConfError("The conf is no JSON object.")
     return document

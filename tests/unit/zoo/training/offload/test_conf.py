@@ -47,6 +47,7 @@ def test_document_000_line_1_a_comment_is_refused_with_line_and_column() -> None
         (b'{"a": 1,\n "a": 2}', "'a' stands twice"),
         (b'{"a": NaN}', "NaN is no JSON"),
         (b"[" * 100_000, "nested too deeply"),
+        (b'{"a": ' + b"1" * 5000 + b"}", "cannot be read: Exceeds the limit"),
         (b" " * (MAX_CONF_BYTES + 1), "are read"),
     ],
 )
