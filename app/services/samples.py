@@ -21,7 +21,7 @@ from app.storage.tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
 from zoo.datasets.rows import Limits, Options
 from zoo.datasets.schema import Schema
 from zoo.datasets.snapshot import Part
-from zoo.datasets.upload import FORMATS, Batch, Format, collect, parse
+from zoo.datasets.upload import FORMATS, Batch, Format, collect, labelled, parse
 
 SHOWN_REASONS = 20
 
@@ -38,8 +38,12 @@ class Incoming:
 
     @property
     def fingerprint(self) -> str:
-        """The same for the same bytes with the same options; whether duplicates are refused does not matter to it."""
-        said = {"format": self.format, "part": self.part, **asdict(replace(self.options, key=None))}
+        """The same for the same bytes with the same options and the same label.
+
+        Whether duplicates are refused does not matter to it.
+        """
+        options = replace(labelled(self.files, self.format, self.options), key=None)
+        said = {"format": self.format, "part": self.part, **asdict(options)}
         digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
         for name in sorted(self.files):
             digest.update(hashlib.sha256(self.files[name]).digest())

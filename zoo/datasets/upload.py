@@ -28,6 +28,7 @@ from zoo.datasets.table import parse_csv
 
 Format = Literal["csv", "npz", "images", "acquisition-json", "acquisition-cbor", "datarepo"]
 FORMATS: tuple[Format, ...] = ("csv", "npz", "images", "acquisition-json", "acquisition-cbor", "datarepo")
+_ACQUISITIONS = frozenset({"acquisition-json", "acquisition-cbor"})
 MAX_CLASSES = 1000
 MAX_KEPT_REJECTIONS = 10_000
 _CHUNK = 1024 * 1024
@@ -142,14 +143,23 @@ def parse(
     format_ = format_ or guess(data, name)
     if format_ == "csv":
         return format_, parse_csv(data, options, limits)
-    if format_ in {"acquisition-json", "acquisition-cbor"}:
-        named = options.label is None and options.label_from_name
-        labelled = replace(options, label=label_of_file(name)) if named else options
-        return format_, parse_acquisition(data, labelled, limits, binary=format_ == "acquisition-cbor")
+    if format_ in _ACQUISITIONS:
+        named = labelled(files, format_, options)
+        return format_, parse_acquisition(data, named, limits, binary=format_ == "acquisition-cbor")
     archive = Archive(data, limits)
     if format_ == "npz" or is_npz(archive):
         return "npz", parse_npz(archive, options, limits)
     return "images", parse_images(archive, options, limits)
+
+
+def labelled(files: Mapping[str, bytes], format_: Format | None, options: Options) -> Options:
+    """The options with the label that the name of an acquisition's file gives it, where nobody gave another."""
+    if len(files) != 1 or options.label is not None or not options.label_from_name:
+        return options
+    (name, data), *_ = files.items()
+    if (format_ or guess(data, name)) not in _ACQUISITIONS:
+        return options
+    return replace(options, label=label_of_file(name))
 
 
 def collect(

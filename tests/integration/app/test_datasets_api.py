@@ -94,6 +94,19 @@ def test_the_same_bytes_again_make_no_doubles(api: httpx.Client, dataset: str) -
     assert api.get(dataset).json()["samples"] == 40
 
 
+def test_the_same_recording_under_the_name_of_another_label_is_another_upload(api: httpx.Client, dataset: str) -> None:
+    recording = json.dumps(
+        {
+            "protected": {"ver": "v1", "alg": "none"},
+            "signature": "",
+            "payload": {"interval_ms": 10, "sensors": [{"name": "x", "units": "m/s2"}], "values": [[1.0], [2.0]]},
+        }
+    )
+    for name, status in (("idle.1.json", 201), ("wave.1.json", 201), ("wave.2.json", 200)):
+        assert upload(api, dataset, recording, "application/json", x_file_name=name).status_code == status
+    assert [item["label"] for item in api.get(dataset).json()["labels"]] == ["idle", "wave"]
+
+
 def test_the_same_bytes_at_the_same_time_make_no_doubles_either(api: httpx.Client, dataset: str) -> None:
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: upload(api, dataset, IRIS), range(6)))
