@@ -91,7 +91,9 @@ async def read_report(bridge: DeviceBridge, endpoint: str) -> dict[str, Any] | N
         return None
     try:
         report = json.loads(text)
-    except ValueError:
+        # Half of a surrogate pair is text to JSON, and none to the database or to whoever reads the update.
+        json.dumps(report, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         _log.warning("the device's report is no JSON", endpoint=endpoint)
         return None
     return report if isinstance(report, dict) else None

@@ -51,7 +51,16 @@ async def test_a_state_that_does_not_exist_is_none(state: int | str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "report"),
-    [('{"a": 1}', {"a": 1}), ("[1]", None), ("{", None), ("", None), ('{"a":"' + "x" * 65_536 + '"}', None)],
+    [
+        ('{"a": 1}', {"a": 1}),
+        ("[1]", None),
+        ("{", None),
+        ("", None),
+        ('{"a":"' + "x" * 65_536 + '"}', None),
+        ('{"a":' + "[" * 20_000 + "]" * 20_000 + "}", None),
+        ('{"reason":"\\ud800"}', None),
+        ('{"a": NaN}', None),
+    ],
 )
 async def test_a_report_is_a_json_object_of_bounded_size(text: str, report: dict[str, int] | None) -> None:
     assert await read_report(Device(_26241_0_0=Resource(0, STRING, text)), "x") == report
