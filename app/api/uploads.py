@@ -52,6 +52,13 @@ async def _form(request: Request) -> dict[str, bytes]:
                 raise BadRequest(
                     "no_file", "A part of the form has no file name.", "Send files: curl -F file=@samples.csv.", "body"
                 )
+            if part.filename in found:
+                raise BadRequest(
+                    "file_twice",
+                    f"The form has two files with the name {part.filename[:80]}.",
+                    "Send one file, or a .data with its .json.",
+                    "body.file",
+                )
             found[part.filename] = await part.read()
     if not found or not all(found.values()):
         raise Invalid("empty_body", "The form has no file, or an empty one.", "curl -F file=@samples.csv", "body.file")

@@ -349,6 +349,13 @@ def test_a_bad_body_is_refused_and_leaves_nothing(
     assert files_of(server) == before
 
 
+def test_a_form_with_two_files_of_one_name_is_refused_and_none_of_them_is_lost(api: httpx.Client, dataset: str) -> None:
+    form = [("file", ("samples.csv", body)) for body in (b"a,label\n1,x\n", b"a,label\n2,y\n")]
+    refused = problem(api.post(f"{dataset}/samples", files=form), 400, "file_twice")
+    assert refused["field"] == "body.file"
+    assert api.get(dataset).json()["samples"] == 0
+
+
 def test_an_upload_of_another_schema_says_what_the_dataset_has(api: httpx.Client, dataset: str) -> None:
     upload(api, dataset, IRIS)
     refused = problem(upload(api, dataset, "length,label\n1,setosa\n"), 422, "upload_misfit")
