@@ -1,7 +1,9 @@
 """The job engine on DBOS Transact: durable workflows on SQLite or PostgreSQL, recovered when a process dies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -17,6 +19,11 @@ APPLICATION_VERSION = "2"
 """Jobs begun under one version are carried on under the same only: raise it when a workflow's steps change."""
 
 _log = structlog.get_logger(__name__)
+
+
+class _Job(Protocol):
+    def give_up(self, job_id: str, /) -> None:
+        """End a job that broke off with an error that nobody foresaw."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +43,24 @@ class _Of:
     process: Work
 
 
+@contextmanager
+def _carrying_out(job: _Job, job_id: str) -> Iterator[None]:
+    """Ends the job at an error that nobody foresaw: a workflow that failed never starts again, so it would run forever.
+
+    A server that stops is none: `ServerStopping` is no `Exception`.
+    """
+    with structlog.contextvars.bound_contextvars(job_id=job_id):
+        try:
+            yield
+        except Exception as error:
+            _log.error("a job broke off", exc_info=error)
+            DBOS.run_step({"name": "give up"}, job.give_up, job_id)
+            raise
+
+
 @DBOS.workflow(name="build")
 def _build(build_id: str) -> None:
-    with structlog.contextvars.bound_contextvars(job_id=build_id):
+    with _carrying_out(_Of.process.build, build_id):
         if DBOS.run_step({"name": "begin"}, _Of.process.build.begin, build_id):
             compiled = DBOS.run_step({"name": "compile"}, _Of.process.build.compile, build_id)
             DBOS.run_step({"name": "finish"}, _Of.process.build.finish, build_id, compiled)
@@ -47,13 +69,13 @@ def _build(build_id: str) -> None:
 
 @DBOS.workflow(name="check")
 def _check(check_id: str) -> None:
-    with structlog.contextvars.bound_contextvars(job_id=check_id):
+    with _carrying_out(_Of.process.check, check_id):
         DBOS.run_step({"name": "check"}, _Of.process.check.check, check_id)
 
 
 @DBOS.workflow(name="training")
 def _training(job_id: str) -> None:
-    with structlog.contextvars.bound_contextvars(job_id=job_id):
+    with _carrying_out(_Of.process.training, job_id):
         if DBOS.run_step({"name": "begin"}, _Of.process.training.begin, job_id):
             ran = DBOS.run_step({"name": "run"}, _Of.process.training.run, job_id)
             DBOS.run_step({"name": "finish"}, _Of.process.training.finish, job_id, ran)
@@ -61,7 +83,7 @@ def _training(job_id: str) -> None:
 
 @DBOS.workflow(name="update")
 def _update(update_id: str) -> None:
-    with structlog.contextvars.bound_contextvars(job_id=update_id):
+    with _carrying_out(_Of.process.update, update_id):
         DBOS.run_step({"name": "drive"}, _Of.process.update.drive, update_id)
 
 

@@ -11,6 +11,7 @@ from app.services.build_input import build_input
 from app.services.build_results import result_json
 from app.services.builders import manifest_of
 from app.services.builds import record
+from app.services.ports import BROKEN_OFF
 from app.settings import Settings
 from app.storage import builders as builder_rows
 from app.storage import builds as rows
@@ -145,6 +146,17 @@ class BuildJob:
             session.add(row)
             record(session, row)
             _log.info("build ended", build_id=build_id, state=row.state, artifact=row.artifact_sha256)
+
+    def give_up(self, build_id: str) -> None:
+        """End a build that broke off with an error that nobody foresaw."""
+        with self._database.write() as transaction:
+            row = rows.by_id(transaction.session, build_id)
+            if row is None or BuildState(row.state) in ENDED:
+                return
+            row.error = dict(BROKEN_OFF)
+            _end(row, BuildState.FAILED)
+            transaction.session.add(row)
+            record(transaction.session, row)
 
     def _cancel_requested(self, build_id: str) -> bool:
         with self._database.read() as session:

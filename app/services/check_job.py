@@ -3,6 +3,7 @@
 import structlog
 
 from app.services import checks
+from app.services.ports import BROKEN_OFF
 from app.storage import checks as rows
 from app.storage.database import Database
 from builders.errors import BuilderError, DockerUnavailableError
@@ -28,6 +29,13 @@ class CheckJob:
             self._try_rules(check_id, digest)
         except BuilderError as problem:
             error = {"slug": problem.code, "detail": str(problem), "remedy": problem.remedy}
+        self._end(check_id, error)
+
+    def give_up(self, check_id: str) -> None:
+        """End a check that broke off with an error that nobody foresaw."""
+        self._end(check_id, dict(BROKEN_OFF))
+
+    def _end(self, check_id: str, error: dict[str, str] | None) -> None:
         with self._database.write() as transaction:
             row = rows.by_id(transaction.session, check_id)
             if row is None or row.finished_at is not None:

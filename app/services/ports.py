@@ -2,6 +2,13 @@
 
 from typing import Protocol
 
+BROKEN_OFF = {
+    "slug": "internal",
+    "detail": "It broke off with an error of the server that nobody foresaw.",
+    "remedy": "Read the server's log, which has the error with this job's id; then start it anew.",
+}
+"""What a job says that ended so."""
+
 
 class JobEngine(Protocol):
     """Durable jobs: a job that was started is run to its end, by another process if this one dies."""

@@ -11,6 +11,7 @@ from sqlmodel import Session
 
 from app.domain.training import ENDED, MAX_FRUITLESS_ATTEMPTS, TrainingState, may_become
 from app.services.models import ExaminedModel, ModelService, Provenance
+from app.services.ports import BROKEN_OFF
 from app.services.training import recipe_of_version, record
 from app.services.update_job import ServerStopping
 from app.settings import Settings
@@ -126,6 +127,10 @@ class TrainingJob:
             record(transaction.session, row)
         _log.info("training ended", job_id=job_id, state=row.state, model=row.model, version=row.version)
         shutil.rmtree(folder, ignore_errors=True)
+
+    def give_up(self, job_id: str) -> None:
+        """End a job that broke off with an error that nobody foresaw."""
+        self.finish(job_id, {"state": TrainingState.FAILED, "error": {**BROKEN_OFF, "field": None}})
 
     def stop(self) -> None:
         """Let go of every job; the next process goes on from their checkpoints."""

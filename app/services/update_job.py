@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import suppress
 from typing import Any
 
 from app.services.conversation import TICK_SECONDS, Conversation
 from app.services.device_link import DeviceLink
 from app.services.firmware_driver import FirmwareDriver
 from app.services.packages import UpdatePackages
+from app.services.ports import BROKEN_OFF
 from app.services.software_driver import SoftwareDriver
 from app.services.update_ledger import UpdateLedger
 from app.settings import Settings
@@ -58,8 +58,17 @@ class UpdateJob:
             if self._stopping:
                 conversation.cancel()
                 raise ServerStopping
-            with suppress(FutureTimeoutError):
+            try:
                 return conversation.result(timeout=TICK_SECONDS)
+            except FutureTimeoutError:
+                if conversation.done():  # it is the conversation's own
+                    raise
+            except CancelledError as error:  # the loop ends before this thread has seen that the server stops
+                raise ServerStopping from error
+
+    def give_up(self, update_id: str) -> None:
+        """End an update that broke off with an error that nobody foresaw: its device is free for another one."""
+        UpdateLedger(self._database, self._packages, update_id).break_off(BROKEN_OFF["detail"])
 
     def stop(self) -> None:
         """Let go of every update; the next process goes on with them."""

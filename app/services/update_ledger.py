@@ -111,6 +111,18 @@ class UpdateLedger:
         self._packages.forget(row.token)
         _log.info("update ended", update_id=self._id, state=row.state, reason=row.reason)
 
+    def break_off(self, reason: str) -> None:
+        """The end without a word from the device."""
+        with self._database.write() as transaction:
+            row = self._row(transaction.session)
+            if row.finished_at is not None:
+                return
+            row.state, row.reason = UpdateState.FAILED.value, reason
+            row.finished_at, row.deadline_at = now(), None
+            record(transaction.session, row, reason)
+            transaction.session.add(row)
+        self._packages.forget(row.token)
+
     def _row(self, session: Session) -> UpdateRow:
         row = rows.update(session, self._id)
         if row is None:

@@ -199,6 +199,22 @@ def test_a_training_whose_workers_die_again_and_again_is_given_up(
     assert len(killed) == 3
 
 
+def test_a_training_that_breaks_off_unforeseen_has_failed_and_does_not_run_forever(
+    client: httpx.Client, server: ServerProcess, snapshot: str
+) -> None:
+    folder, aside = server.data_dir / "training", server.data_dir / "training-aside"
+    folder.mkdir(exist_ok=True)
+    folder.rename(aside)
+    folder.write_text("no folder")  # as a broken disk: no job can have its folder
+    try:
+        broken = _ended(client, _start(client, kind="centralised", model="broken", snapshot=snapshot, recipe=RECIPE))
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+    assert (broken["state"], broken["error"]["slug"]) == ("failed", "internal")
+    assert f"training-job/{broken['id']}" not in client.get(f"/v1/snapshots/{snapshot}").json()["used_by"]
+
+
 def test_an_uploaded_version_is_evaluated_on_a_data_set(client: httpx.Client, snapshot: str) -> None:
     client.post("/v1/models/foreign/versions", content=load("digits-cnn").model, headers=OCTETS)
     assert client.get("/v1/models/foreign/versions/1/evaluation").json()["slug"] == "evaluation_not_found"
