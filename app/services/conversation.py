@@ -201,6 +201,10 @@ class Conversation(Generic[Record, Outcome]):
             outcome = await self._driver.carry_out(self._link, operation, update)
         except Lwm2mError as error:
             outcome = self._driver.failed(operation, error)
+        except Exception as error:  # noqa: BLE001 - the machine has to hear of it, or it waits for the deadline
+            _log.error("an operation broke off", update_id=self._link.row.id, operation=operation, exc_info=error)
+            told = Lwm2mError(f"The server could not carry out {operation}; its log says why.")
+            outcome = self._driver.failed(operation, told)
         self._queue.put_nowait(outcome)
 
     async def _save(self, update: Record, event: Happening | Outcome | None) -> None:
