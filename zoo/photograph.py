@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from zoo.datasets.images import CHANNELS, BadImageError, image_array
 from zoo.datasets.rows import Limits
 from zoo.errors import BadInputError, ModelMalformedError, UnsupportedModelError
 from zoo.inspect import TensorReport
+
+MAX_VALUES = 1 << 24
+"""Of several pictures together: small files become as large as the model's input is."""
 
 _LIMITS = Limits()
 
@@ -63,8 +67,8 @@ def to_instances(pictures: Sequence[bytes], tensor: TensorReport, card: PictureI
     """Float instances [n, height, width, channels] of files, resized to the input and made grey where it is grey.
 
     Without a card the pixels 0 to 255 are spread over the range that the quantised input has, which is what a model
-    trained on scaled pixels was calibrated to. Raises BadInputError for a file that is no picture, and
-    UnsupportedModelError for a model that takes none.
+    trained on scaled pixels was calibrated to. Raises BadInputError for a file that is no picture and for too many at
+    a time, and UnsupportedModelError for a model that takes none.
     """
     shape = tensor.shape[1:]
     if len(shape) != 3 or shape[2] not in CHANNELS:
@@ -77,6 +81,12 @@ def to_instances(pictures: Sequence[bytes], tensor: TensorReport, card: PictureI
         raise UnsupportedModelError(
             f"The card scales {len(known.mean)} channels, and the input has {shape[2]}.",
             remedy="Send instances as JSON.",
+        )
+    most = max(1, MAX_VALUES // math.prod(shape))
+    if len(pictures) > most:
+        raise BadInputError(
+            f"{len(pictures)} pictures were sent; of {shape[0]} x {shape[1]} pixels {most} are taken at a time.",
+            remedy="Send fewer pictures at a time.",
         )
     found = np.empty((len(pictures), *shape), np.float32)
     for number, data in enumerate(pictures):

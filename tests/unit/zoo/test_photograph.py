@@ -106,3 +106,10 @@ def test_a_card_that_makes_no_sense_is_refused(card: dict[str, Any]) -> None:
 def test_a_scaling_of_other_channels_is_refused() -> None:
     with pytest.raises(UnsupportedModelError, match="scales 3 channels"):
         to_instances([grey(0)], TENSOR, PictureInput(mean=(0.0,) * 3, deviation=(1.0,) * 3))
+
+
+def test_small_files_that_a_large_input_would_blow_up_are_counted_before_memory_is_taken() -> None:
+    card = PictureInput()
+    with pytest.raises(BadInputError, match="6 pictures were sent; of 2048 x 2048 pixels 4 are taken at a time"):
+        to_instances([grey(0)] * 6, tensor((2048, 2048, 1)), card)
+    assert to_instances([grey(255)], tensor((2048, 2048, 1)), card).shape == (1, 2048, 2048, 1)
