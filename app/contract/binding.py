@@ -1,7 +1,7 @@
 """Binds openapi.yaml to handlers by operationId; start-up refuses a missing, an unknown or a doubled operation."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -108,7 +108,8 @@ def bind(contract: dict[str, Any], handlers: Handlers, keyed: type[Any]) -> APIR
         )
     router = APIRouter()
     for path, methods in _shadowed(found).items():
-        router.add_route(path, _refuse, methods=sorted(methods), include_in_schema=False)
+        known = {operation.method for operation in found if operation.path == path}
+        router.add_route(path, _refusal(known), methods=sorted(methods), include_in_schema=False)
     keyed_router = APIRouter(route_class=keyed)
     for operation in found:
         (keyed_router if operation.idempotent_by_key else router).add_api_route(
@@ -142,5 +143,11 @@ def _shadowed(found: list[Operation]) -> dict[str, set[str]]:
     return {path: missing for path, missing in shadowed.items() if missing}
 
 
-async def _refuse(request: Request) -> Response:
-    raise HTTPException(405, f"{request.url.path} does not take {request.method}.")
+def _refusal(known: set[str]) -> Callable[[Request], Awaitable[Response]]:
+    """What answers the methods that a path does not have; RFC 9110, 15.5.6, wants those that it has."""
+
+    async def refuse(request: Request) -> Response:
+        allow = {"Allow": ", ".join(sorted(known))}
+        raise HTTPException(405, f"{request.url.path} does not take {request.method}.", allow)
+
+    return refuse

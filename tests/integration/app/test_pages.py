@@ -53,4 +53,5 @@ def test_unknown_things_are_named_with_a_way_on(api: httpx.Client) -> None:
         assert problem["remedy"]
     assert api.delete("/v1/models").status_code == 405
     # It is an operation of its own, and no build with the id "estimate".
-    assert api.get("/v1/builds/estimate").status_code == 405
+    refused = api.get("/v1/builds/estimate")
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "POST")
