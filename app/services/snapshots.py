@@ -1,8 +1,9 @@
 """Snapshots of datasets: made, looked up by their hash, and kept for as long as something depends on them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from zoo.datasets.schema import Schema
 from zoo.datasets.snapshot import PARTS, Part
 from zoo.datasets.split import Plan, assign
 from zoo.datasets.upload import Sample
+
+MAX_OPEN = 32
+"""Files of uploads that are mapped at a time: each is an open file, and of recordings every one is an upload."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class SnapshotService:
                 f"Upload some: POST /v1/datasets/{dataset.name}/samples.",
                 "dataset_name",
             )
-        files = {row.seq: self._files.samples(row.samples_sha256) for row in datasets.uploads(session, dataset.name)}
+        hashes = {row.seq: row.samples_sha256 for row in datasets.uploads(session, dataset.name)}
+        files = lru_cache(MAX_OPEN)(lambda upload: self._files.samples(hashes[upload]))
         places = _ordered(session, dataset.name)
         if any(place.sample.label is not None for place in places):
             places = [place for place in places if place.sample.label is not None]
@@ -71,7 +76,7 @@ class SnapshotService:
 
         def values() -> Iterator[bytes]:
             for place in places:
-                yield files[place.upload][0][place.position].tobytes()
+                yield files(place.upload)[0][place.position].tobytes()
 
         sha256 = self._files.put(
             snapshot.chunks(schema, values(), _answers(schema, places, files), _groups(samples), split)
@@ -169,7 +174,7 @@ def _part(name: str | None) -> Part | None:
 
 
 def _answers(
-    schema: Schema, places: Sequence[_Place], files: dict[int | None, tuple[NDArray[Any], NDArray[Any] | None]]
+    schema: Schema, places: Sequence[_Place], files: Callable[[int], tuple[NDArray[Any], NDArray[Any] | None]]
 ) -> NDArray[Any] | None:
     """The snapshot's y."""
     if schema.labels:
@@ -178,7 +183,7 @@ def _answers(
     if schema.targets:
         targets = np.empty((len(places), len(schema.targets)), np.float32)
         for index, place in enumerate(places):
-            stored = files[place.upload][1]
+            stored = files(place.upload)[1]
             if stored is not None:
                 targets[index] = stored[place.position]
         return targets

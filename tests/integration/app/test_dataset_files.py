@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,12 @@ from app.contract.models import DatasetRequest
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.samples import Incoming, SampleService
-from app.services.snapshots import SnapshotService
+from app.services.snapshots import MAX_OPEN, SnapshotService
 from app.storage import snapshots
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from zoo.datasets.rows import Limits, Options
+from zoo.datasets.snapshot import load
 from zoo.datasets.split import Plan
 
 ROWS = "a,label\n" + "".join(f"{number},{number % 2}\n" for number in range(40))
@@ -127,3 +129,20 @@ def test_a_dataset_takes_no_more_samples_than_it_may(shelf: Shelf) -> None:
     shelf.upload()
     with pytest.raises(Exception, match="40 samples are there and 40 came; 50 are allowed"):
         shelf.upload(ROWS + "\n")
+
+
+def test_a_snapshot_of_many_recordings_needs_few_open_files(shelf: Shelf) -> None:
+    for number in range(MAX_OPEN + 18):
+        shelf.upload(f"a,label\n{number},{number % 2}\n")
+    open_now = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + MAX_OPEN + 8, hard))
+    try:
+        sha256 = shelf.snapshot()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with shelf.database.read() as session:
+        taken = load(shelf.snapshots.file(session, sha256))
+    assert sorted(taken.x[:, 0].tolist()) == list(range(MAX_OPEN + 18))
+    assert taken.y is not None
+    assert [taken.labels[index] for index in taken.y] == [str(int(value) % 2) for value in taken.x[:, 0]]
