@@ -18,6 +18,7 @@ from lwm2m.security import BadCredential, Credential, IdentityTaken, OscoreCrede
 AES_CCM_16_64_128, HKDF_SHA_256 = 10, -10  # COSE algorithm numbers: the only ones that Leshan lets one choose
 MAX_HEX = 8192  # digits of one field
 MAX_ENDPOINT = 255
+LOCK = "locked "  # begins the identity of a key that nobody has
 
 
 class Security(Servlet):
@@ -36,7 +37,7 @@ class Security(Servlet):
         match [part for part in parts if part]:
             case ["clients"]:
                 stored = self._store.all().items()
-                known = [credential_json(name, each) for name, each in stored if name not in self._others]
+                known = [credential_json(name, each) for name, each in stored if not _locks(each)]
                 others = [{"endpoint": name, "tls": tls} for name, tls in self._others.items()]
                 return JSONResponse([*known, *others])
             case ["server"]:
@@ -54,7 +55,7 @@ class Security(Servlet):
                 self._others.pop(endpoint, None)
             else:
                 # A key that nobody has keeps the endpoint from registering unprotected.
-                self._store.put(endpoint, PskCredential(f"locked {secrets.token_hex(16)}", secrets.token_bytes(32)))
+                self._store.put(endpoint, PskCredential(f"{LOCK}{secrets.token_hex(16)}", secrets.token_bytes(32)))
                 self._others[endpoint] = credential
         except IdentityTaken as error:
             return text(400, str(error))
@@ -150,3 +151,8 @@ def _hex(fields: Mapping[str, object], name: str) -> bytes:
         return binascii.unhexlify(value)
     except ValueError as error:
         raise BadRequest(f"{name} parameter must be a valid hex string") from error
+
+
+def _locks(credential: object) -> bool:
+    """Whether a stored key is none that was given, but one that keeps its endpoint out: it is never told."""
+    return isinstance(credential, PskCredential) and credential.identity.startswith(LOCK)

@@ -16,6 +16,9 @@ from app.storage.database import Database
 from builders.contract import check_parameters
 from builders.runner import BuilderRunner, Limits
 
+PATIENCE_SECONDS = 2.0
+"""How long a request waits for its turn before it is told to come again."""
+
 
 class EstimateService:
     """Runs builders for estimates; a bounded number at a time, each within seconds."""
@@ -34,7 +37,6 @@ class EstimateService:
         self._models = models
         self._builders = builders
         self._runner = runner
-        self._seconds = settings.estimate_seconds
         self._limits = Limits(
             memory_bytes=settings.build_memory_bytes,
             pids=settings.build_pids,
@@ -59,7 +61,8 @@ class EstimateService:
                 "Build: POST /v1/builds says what it gave. Or take another builder for the board, with builder_id.",
                 "body.builder_id",
             )
-        if not self._free.acquire(timeout=self._seconds):
+        # Whoever waits holds one of the threads that all requests share.
+        if not self._free.acquire(timeout=PATIENCE_SECONDS):
             raise Unavailable(
                 "estimates_busy", "Other estimates took all the time there was.", "Ask again in a few seconds."
             )

@@ -46,7 +46,7 @@ class MeasureJob:
             return
         self._say(build_id, f"measuring on the emulated {artifact.board}")
         try:
-            report = self._boot(artifact)
+            report = self._boot(build_id, artifact)
         except (EdgeError, OSError) as error:
             self._say(build_id, f"not measured, the figures stay estimates: {error}")
             return
@@ -64,10 +64,10 @@ class MeasureJob:
         wanted = self._settings.measure_builds and artifact.kind == ImageKind.FIRMWARE and artifact.format == "bin"
         return wanted and artifact.board in MACHINES
 
-    def _boot(self, artifact: ArtifactRow) -> BootReport:
+    def _boot(self, build_id: str, artifact: ArtifactRow) -> BootReport:
         """The report of a golden run that is byte-exact; EdgeError otherwise."""
         image = self._blobs.get(artifact.sha256)
-        folder = self._settings.data_dir / "measuring" / artifact.sha256
+        folder = self._settings.data_dir / "measuring" / build_id
         try:
             outcome = asyncio.run(_run(image, artifact.board, folder, self._settings.measure_seconds))
         finally:

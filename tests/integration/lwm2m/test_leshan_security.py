@@ -130,6 +130,16 @@ async def test_what_is_no_credential_is_a_bad_request(client: httpx.AsyncClient,
     assert (await client.get("/security/clients")).json() == [PSK]
 
 
+async def test_a_key_that_keeps_an_endpoint_out_is_not_told_by_the_next_process(
+    client: httpx.AsyncClient, server: Lwm2mServer, store: MemorySecurityStore
+) -> None:
+    await client.put("/security/clients", json={"endpoint": "x1", "tls": {"mode": "x509"}})
+    assert store.by_endpoint("x1") is not None
+    following = httpx.ASGITransport(app=leshan_app(server, security=store))
+    async with httpx.AsyncClient(transport=following, base_url="http://leshan") as next_client:
+        assert (await next_client.get("/security/clients")).json() == []
+
+
 async def test_the_server_tells_where_it_listens(client: httpx.AsyncClient, server: Lwm2mServer) -> None:
     (one,) = (await client.get("/server/endpoint")).json()
     full = f"coap://127.0.0.1:{server.port}"
