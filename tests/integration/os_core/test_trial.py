@@ -48,3 +48,9 @@ def test_a_model_of_a_slot_runs_after_its_activation(core: Core) -> None:
     end = core.deliver(model.signed(core.key), "a")
     assert (end["source"], end["firmware"], end["result"]) == ("a", "1.0.0+0", "2")
     assert json.loads(end["report"])["version"] == "7.1.0+2"
+
+
+def test_a_model_that_is_activated_again_starts_from_its_first_state(core: Core) -> None:
+    model = a_model()
+    end = core.deliver(model.signed(core.key), "a")
+    assert end["output"] == model.outputs()[0].hex()

@@ -21,10 +21,11 @@ BOARD = "host-os"
 ABI = bytes(range(32))
 INPUT_BYTES = 24
 VECTORS = 3
+FIRST_STATE = 0xA5  # of a simulated model; it counts inferences
 
 _FLASH, _EXEC, _RAM = 0x21000000, 0x20000, 0x20000000
 _SLOTS = {"firmware": (_EXEC, _RAM), "model-a": (0x21800200, 0x20200000), "model-b": (0x21900200, 0x20300000)}
-_MODEL_IMAGE = struct.Struct("<IHH32s15I32s24s")
+_MODEL_IMAGE = struct.Struct("<IHH32s16I32s24s")
 _LIBRARY = BUILDER / "libraries" / "host" / "libbearssl.a"
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -85,8 +86,8 @@ class Image:
         own = self.kind is ImageKind.FIRMWARE
         memory = (0,) * 5 if own else (ram, ram + 16, golden, ram + 16, ram + 4096)
         model_image = _MODEL_IMAGE.pack(
-            *(0x4D4C4D54, 1, _MODEL_IMAGE.size, self.abi, *memory, 2048, 1, 1),
-            *(tables, tables + 4, tables + 8, tables + 12, golden | 1, VECTORS, golden),
+            *(0x4D4C4D54, 2, _MODEL_IMAGE.size, self.abi, *memory, 2048, 1, 1),
+            *(tables, tables + 4, tables + 8, tables + 12, golden | 1, golden | 1, VECTORS, golden),
             *(self.model, self.behaviour.encode()),
         )
         table = struct.pack("<4I", ram + 64, INPUT_BYTES, ram + 1024, INPUT_BYTES)
@@ -98,8 +99,12 @@ class Image:
         return [bytes((vector * 31 + at) & 0xFF for at in range(INPUT_BYTES)) for vector in range(VECTORS)]
 
     def outputs(self) -> list[bytes]:
-        """What the simulated model makes of them."""
-        return [bytes(value ^ self.model[0] for value in vector) for vector in self.inputs()]
+        """What the simulated model makes of them, one after the other from its first state."""
+        states = range(FIRST_STATE, FIRST_STATE + VECTORS)
+        return [
+            bytes(value ^ self.model[0] ^ state for value in vector)
+            for vector, state in zip(self.inputs(), states, strict=True)
+        ]
 
     def signed(self, key: ec.EllipticCurvePrivateKey) -> bytes:
         """As the server signs it."""

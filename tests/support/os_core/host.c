@@ -1,5 +1,5 @@
 /* What mps2/ is for the boards: the ports of the core. A model of this board computes input XOR the first byte of its
- * sha256; one whose version begins with "wrong" differs in its second output byte, with "hang" it never returns. */
+ * sha256 XOR its state, which counts inferences from what a reset makes it; one whose version begins with "wrong" differs in its second output byte, with "hang" it never returns. */
 #include "host.h"
 
 #include <stdio.h>
@@ -24,8 +24,11 @@
 struct shared *host_shared;
 uint8_t *host_flash;
 
+#define FIRST_STATE 0xA5u
+
 static uint8_t ram[BOARD_RAM_END - BOARD_RAM], windows[2][BOARD_WINDOW_BYTES];
 static const uint8_t *firmware;
+static uint8_t states[3]; /* of the built-in model and of those of the slots */
 static uint32_t firmware_bytes, now_ms, now_ticks;
 
 static uint64_t random_next(void)
@@ -131,6 +134,17 @@ void *model_port_memory(uint32_t address)
     abort();
 }
 
+static uint8_t *state_of(const struct model *model)
+{
+    uintptr_t output = (uintptr_t)model->output[0], first = (uintptr_t)windows[0], second = (uintptr_t)windows[1];
+    return &states[output - first < sizeof windows[0] ? 1 : output - second < sizeof windows[1] ? 2 : 0];
+}
+
+void model_port_reset(const struct model *model)
+{
+    *state_of(model) = FIRST_STATE;
+}
+
 void model_port_invoke(const struct model *model)
 {
     if (strncmp(model->version, "hang", 4) == 0) {
@@ -138,8 +152,9 @@ void model_port_invoke(const struct model *model)
     }
     uint8_t *output = (uint8_t *)(uintptr_t)model->output[0];
     for (uint32_t at = 0; at < model->output_bytes[0]; at++) {
-        output[at] = model->input[0][at] ^ model->sha256[0];
+        output[at] = model->input[0][at] ^ model->sha256[0] ^ *state_of(model);
     }
+    ++*state_of(model);
     if (strncmp(model->version, "wrong", 5) == 0) {
         output[1] ^= 1;
     }

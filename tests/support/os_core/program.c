@@ -28,6 +28,7 @@
 #include "core/network.h"
 #include "core/os.h"
 #include "core/update.h"
+#include "core/update_model.h"
 #include "host.h"
 
 #define CHUNK 700u /* no multiple of anything in the flash */
@@ -70,6 +71,26 @@ static uint8_t *read_file(const char *path, uint32_t *bytes)
     return content;
 }
 
+/* The first golden input, submitted to the model as it is after it was put aside and taken again. */
+static void use_again(void)
+{
+    struct inference_result result;
+    const struct model *model = update_model_running();
+    if (update_deactivate(plan.target) != OS_OK || update_activate(plan.target) != OS_OK ||
+        inference_submit(model->golden_inputs, model->all_input_bytes) != OS_OK) {
+        fail("the model is not taken again");
+    }
+    inference_turn();
+    if (inference_result(&result) != OS_OK) {
+        fail("the model has no result");
+    }
+    printf("output ");
+    for (uint32_t at = 0; at < result.length; at++) {
+        printf("%02x", result.output[at]);
+    }
+    printf("\n");
+}
+
 static void finish(const char *how)
 {
     const struct device_info *info = device_info();
@@ -78,6 +99,9 @@ static void finish(const char *how)
                (int)update_state_of(plan.target), update_result_of(plan.target), info->firmware_version,
                info->model_source, info->inferences > 10 ? "go on" : "stopped", (int)update_report_length(),
                update_report_json());
+        if (update_active(plan.target)) {
+            use_again();
+        }
         fflush(stdout);
     }
     _exit(LIFE_DONE);

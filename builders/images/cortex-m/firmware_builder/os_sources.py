@@ -5,7 +5,7 @@ import json
 
 from firmware_builder.boards import Board, OsBoard
 
-MODEL_HEADER = 1  # version of struct model_image (os/core/model_image.h)
+MODEL_HEADER = 2  # version of struct model_image (os/core/model_image.h)
 _PER_LINE = 16
 
 
@@ -80,6 +80,7 @@ def model_header(abi: str, model_sha256: str, version: str) -> str:
             "    .output = ADDRESS(model_outputs),",
             "    .output_bytes = ADDRESS(model_output_bytes),",
             "    .invoke = ADDRESS(model_invoke),",
+            "    .reset = ADDRESS(model_reset),",
             "    .golden_vectors = GOLDEN_VECTORS,",
             "    .golden_inputs = ADDRESS(golden_inputs),",
             *_bytes("model_sha256", model_sha256),

@@ -62,8 +62,9 @@ int inference_result(struct inference_result *into)
 
 void inference_use(const struct model *model)
 {
-    running = model;
     waiting = false; /* it was meant for the model before */
+    model_port_reset(model); /* which does not run yet: its sequence begins now */
+    running = model;
 }
 
 struct inference_figures inference_figures(void)

@@ -32,7 +32,7 @@ int inference_result(struct inference_result *result);
 /* How many bytes the running model takes. */
 uint32_t inference_input_bytes(void);
 
-/* Runs this model from the next inference on; the one before it is no longer touched when this returns. */
+/* Runs this model, which does not run yet, from its first state and the next inference on; the one before it is no longer touched when this returns. */
 void inference_use(const struct model *model);
 
 /* Inference begins, every `period_us` or, when 0, back to back at half of the time. */

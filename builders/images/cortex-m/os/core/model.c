@@ -80,6 +80,7 @@ enum os_status model_read(const struct model_place *place, struct model *into)
         !read_tensors(place, image->outputs, image->output, image->output_bytes, false, outputs, into->output_bytes,
                       &into->all_output_bytes) ||
         !in_constants(place, image->invoke & ~1u, sizeof(uint16_t)) ||
+        !in_constants(place, image->reset & ~1u, sizeof(uint16_t)) ||
         (image->golden_vectors != 0 && into->all_input_bytes > (place->constants_end - place->constants) /
                                                                    image->golden_vectors) ||
         !in_constants(place, image->golden_inputs, image->golden_vectors * into->all_input_bytes) ||
@@ -93,6 +94,7 @@ enum os_status model_read(const struct model_place *place, struct model *into)
     into->outputs = image->outputs;
     into->arena_bytes = image->arena_bytes;
     into->invoke = image->invoke;
+    into->reset = image->reset;
     into->golden_vectors = image->golden_vectors;
     into->golden_inputs = model_port_memory(image->golden_inputs);
     into->sha256 = image->model_sha256;

@@ -21,7 +21,7 @@ struct model {
     uint32_t input_bytes[MODEL_IMAGE_TENSORS], output_bytes[MODEL_IMAGE_TENSORS];
     uint32_t all_input_bytes, all_output_bytes;
     uint32_t arena_bytes;
-    uint32_t invoke;
+    uint32_t invoke, reset;
     uint32_t golden_vectors;
     const uint8_t *golden_inputs;
     const uint8_t *sha256;

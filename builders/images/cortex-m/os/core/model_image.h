@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #define MODEL_IMAGE_MAGIC 0x4D4C4D54u /* "TMLM" */
-#define MODEL_IMAGE_VERSION 1u
+#define MODEL_IMAGE_VERSION 2u
 #define MODEL_IMAGE_TENSORS 8u /* inputs or outputs, at most */
 #define MODEL_IMAGE_ABI_BYTES 32u
 #define MODEL_IMAGE_SHA256_BYTES 32u
@@ -22,6 +22,7 @@ struct model_image {
     uint32_t input, input_bytes;    /* address of an array of addresses, and of one of sizes */
     uint32_t output, output_bytes;
     uint32_t invoke;                /* int (*)(void), with the Thumb bit */
+    uint32_t reset;                 /* void (*)(void), with the Thumb bit: back to the state of the first inference */
     uint32_t golden_vectors, golden_inputs;
     uint8_t model_sha256[MODEL_IMAGE_SHA256_BYTES];
     char version[MODEL_IMAGE_NAME_BYTES];

@@ -1,4 +1,4 @@
-/* What a port brings for model.c: the board's addresses as memory, and a call to one of them. */
+/* What a port brings for model.c: the board's addresses as memory, and calls to two of them. */
 #ifndef CORE_MODEL_PORT_H
 #define CORE_MODEL_PORT_H
 
@@ -10,5 +10,8 @@
 void *model_port_memory(uint32_t address);
 
 void model_port_invoke(const struct model *model);
+
+/* What a model remembers from one inference to the next is as before its first one. */
+void model_port_reset(const struct model *model);
 
 #endif

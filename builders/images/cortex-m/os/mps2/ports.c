@@ -23,6 +23,11 @@ void model_port_invoke(const struct model *model)
     ((int (*)(void))(uintptr_t)model->invoke)();
 }
 
+void model_port_reset(const struct model *model)
+{
+    ((void (*)(void))(uintptr_t)model->reset)();
+}
+
 void system_port_reset(void)
 {
     handover_announce(RESET_SOFTWARE, 0, 0);
