@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.os_core import Core, Image, a_model, make_key
+from edge.os_board import FIRMWARE_A
+from tests.support.os_core import Core, Image, a_model, flash_with, make_key
 
 HEADER = 0x200
 FIRMWARE, MODEL = Image(), a_model()
@@ -71,6 +72,16 @@ def test_an_older_security_counter_is_refused(core: Core) -> None:
     )
     assert end["result"] == "8"
     assert '"reason": "older-security-counter: ' in end["report"]
+
+
+def test_a_board_that_never_confirmed_a_firmware_starts_none_that_is_older_than_its_own(core: Core) -> None:
+    before = flash_with(replace(FIRMWARE, version="1.0.0+0").signed(core.key), core.key)
+    pending = bytearray(core.stage(before, FIRMWARE.signed(core.key)))
+    newer = replace(FIRMWARE, version="1.1.0+0", counter=FIRMWARE.counter + 1).signed(core.key)
+    pending[FIRMWARE_A : FIRMWARE_A + len(newer)] = newer
+    end = core.deliver(FIRMWARE.signed(core.key), onto=bytes(pending))
+    assert (end.lines[0], end["firmware"], end["result"]) == ("given up", "1.1.0+0", "8")
+    assert "counter was wrong when it was to be started" in end["report"]
 
 
 @pytest.mark.parametrize(

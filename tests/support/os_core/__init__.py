@@ -180,10 +180,18 @@ class Core:
         return str(flash), str(file)
 
     def deliver(
-        self, package: bytes, target: str = "firmware", *, running: Image | None = None, mute: bool = False
+        self,
+        package: bytes,
+        target: str = "firmware",
+        *,
+        running: Image | None = None,
+        mute: bool = False,
+        onto: bytes | None = None,
     ) -> Delivery:
-        """Give a board fresh from manufacture one package, and let it end as it will."""
+        """Give a board one package, and let it end as it will: one fresh from manufacture, or one with this flash."""
         flash, file = self._files(package, running)
+        if onto is not None:
+            Path(flash).write_bytes(onto)
         process = subprocess.run(
             [self.program, "deliver", flash, target, file],
             capture_output=True,

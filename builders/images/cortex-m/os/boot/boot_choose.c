@@ -1,4 +1,4 @@
-/* Verifies no more images than the choice needs. */
+/* Verifies no more images than the choice needs: the confirmed one always, for its counter is a floor for the other. */
 #include "boot/boot_choose.h"
 
 #include "board.h"
@@ -28,10 +28,15 @@ uint8_t boot_choose(const struct provisioning *page, const struct handover *befo
     boot_record_load(&record);
     struct image images[BOOT_SLOTS];
     bool good[BOOT_SLOTS] = {false, false};
-    uint8_t first = boot_first_choice(&record);
-    good[first] = sound(page, first, record.security_counter, &images[first]);
-    if (!good[first]) {
-        good[first ^ 1u] = sound(page, first ^ 1u, record.security_counter, &images[first ^ 1u]);
+    uint8_t active = record.active, other = active ^ 1u;
+    good[active] = sound(page, active, record.security_counter, &images[active]);
+    /* A board fresh from manufacture has had no confirmation that raised the record's counter. */
+    bool raised = good[active] && images[active].security_counter > record.security_counter;
+    if (raised) {
+        record.security_counter = images[active].security_counter;
+    }
+    if (!good[active] || boot_first_choice(&record) == other) {
+        good[other] = sound(page, other, record.security_counter, &images[other]);
     }
     struct boot_decision decision = boot_decide(&record, good[0], good[1], (enum reset_reason)before->reason);
     if (decision.changed) {
@@ -39,6 +44,8 @@ uint8_t boot_choose(const struct provisioning *page, const struct handover *befo
         if (boot_record_store(&decision.record) != OS_OK) {
             return BOOT_NONE;
         }
+    } else if (raised) {
+        (void)boot_record_store(&decision.record); /* not stored, the next start raises it again */
     }
     if (decision.slot != BOOT_NONE) {
         *chosen = images[decision.slot];

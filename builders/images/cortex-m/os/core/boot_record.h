@@ -21,7 +21,7 @@ enum boot_reason {
     BOOT_REASON_RESTARTED,  /* by itself, before it was confirmed */
     BOOT_REASON_GOLDEN,     /* a golden vector came out wrong */
     BOOT_REASON_UNREGISTERED, /* it did not find its server in time */
-    BOOT_REASON_DAMAGED,    /* hash or signature were wrong when it was to be started */
+    BOOT_REASON_DAMAGED,    /* refused when it was to be started: hash, signature or counter */
 };
 
 struct boot_record {
@@ -31,7 +31,7 @@ struct boot_record {
     uint8_t reason;  /* enum boot_reason, of the last firmware that was given up */
     uint8_t state[BOOT_SLOTS]; /* enum boot_slot_state */
     uint8_t model[BOOT_SLOTS]; /* enum boot_model: what each firmware runs */
-    uint32_t security_counter; /* nothing older is started or taken */
+    uint32_t security_counter; /* of the confirmed firmware, or higher: nothing older is started or taken */
     uint32_t vector, byte;     /* of BOOT_REASON_GOLDEN: the first difference */
     uint32_t fault_pc;         /* of BOOT_REASON_FAULT and BOOT_REASON_WATCHDOG, when it is known */
 };

@@ -90,7 +90,7 @@ static void explain(const struct boot_record *boot, struct text *text, const cha
         [BOOT_REASON_RESTARTED] = "it restarted before it was confirmed",
         [BOOT_REASON_GOLDEN] = "golden vector ",
         [BOOT_REASON_UNREGISTERED] = "it did not register in time",
-        [BOOT_REASON_DAMAGED] = "its hash or signature was wrong when it was to be started",
+        [BOOT_REASON_DAMAGED] = "its hash, signature or counter was wrong when it was to be started",
     };
     text_add(text, sentences[boot->reason]);
     *verdict = "no-report";

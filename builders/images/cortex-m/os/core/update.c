@@ -231,15 +231,13 @@ void update_demand(enum update_target which, struct image_demand *demand)
 {
     struct boot_record boot;
     boot_record_load(&boot);
-    /* The record's counter is that of the last confirmation, of which a board fresh from manufacture has had none. */
-    uint32_t own = os_system.on_trial ? 0 : os_system.image.security_counter;
     *demand = (struct image_demand){
         .kind = is_model(which) ? IMAGE_MODEL : IMAGE_FIRMWARE,
         .board = BOARD_NAME,
         .signing_key = os_system.page.signing_key,
         .abi = os_system.abi,
         .slot = which == UPDATE_MODEL_B,
-        .security_counter = own > boot.security_counter ? own : boot.security_counter,
+        .security_counter = boot.security_counter,
     };
 }
 
