@@ -10,7 +10,7 @@ import pytest
 NONE = 255
 EMPTY, CONFIRMED, TESTING, BAD = range(4)
 POWER, WATCHDOG, FAULT, SOFTWARE = range(4)
-NO_REASON, BY_WATCHDOG, BY_FAULT, BY_POWER, BY_RESTART, _GOLDEN, _UNREGISTERED, DAMAGED = range(8)
+NO_REASON, BY_WATCHDOG, BY_FAULT, BY_POWER, BY_RESTART, _GOLDEN, _UNREGISTERED, DAMAGED, FELL_BACK = range(9)
 
 
 class Case(NamedTuple):
@@ -54,7 +54,7 @@ def decide(program: Path, cases: list[Case]) -> list[Decision]:
         (Case(0, 1, 1, CONFIRMED, TESTING, reset=SOFTWARE), Decision(0, 1, 0, NONE, 0, CONFIRMED, BAD, BY_RESTART)),
         (Case(0, 1, 0, CONFIRMED, EMPTY, b_sound=0), Decision(0, 1, 0, NONE, 0, CONFIRMED, BAD, DAMAGED)),
         # A confirmed firmware that is damaged: the one before it, if it was confirmed too.
-        (Case(0, NONE, 0, CONFIRMED, CONFIRMED, a_sound=0), Decision(1, 1, 1, NONE, 0, BAD, CONFIRMED, DAMAGED)),
+        (Case(0, NONE, 0, CONFIRMED, CONFIRMED, a_sound=0), Decision(1, 1, 1, NONE, 0, BAD, CONFIRMED, FELL_BACK)),
         (Case(0, NONE, 0, CONFIRMED, BAD, a_sound=0), Decision(NONE, 0, 0, NONE, 0, CONFIRMED, BAD, NO_REASON)),
         (Case(0, NONE, 0, CONFIRMED, EMPTY, a_sound=0), Decision(NONE, 0, 0, NONE, 0, CONFIRMED, EMPTY, NO_REASON)),
     ],

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from edge.os_board import FIRMWARE_B
 from tests.support.os_core import Core, Image, a_model
 
 NEW = Image(counter=3)
@@ -34,6 +35,19 @@ def test_a_bad_firmware_is_given_up(core: Core, image: Image, verdict: str, reas
     assert (end["firmware"], end["state"], end["result"]) == ("1.0.0+0", "0", "8")
     assert (report["verdict"], report["result"], report["version"]) == (verdict, 8, "2.0.0+0")
     assert report["reason"].startswith(reason)
+
+
+def test_a_board_says_that_its_confirmed_firmware_is_damaged(core: Core) -> None:
+    package = Image().signed(core.key)
+    flash = bytearray(core.deliver(package).flash)
+    flash[FIRMWARE_B + 700] ^= 1
+    end = core.deliver(package, onto=bytes(flash))
+    report = json.loads(end["report"])
+    assert (end.lines[0], end["firmware"], end["result"]) == ("given up", "1.0.0+0", "8")
+    assert report["reason"] == "the confirmed firmware is damaged; the firmware before it runs again"
+    model = a_model(version="7.1.0+2").signed(core.key)
+    later = core.deliver(model, "a", onto=core.deliver(model, "a", onto=end.flash).flash)
+    assert json.loads(later["report"])["version"] == "7.1.0+2", "it is said once"
 
 
 def test_a_firmware_that_does_not_find_its_server_is_given_up(core: Core) -> None:

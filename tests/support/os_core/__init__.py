@@ -157,9 +157,11 @@ def flash_with(firmware: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What `core deliver` said."""
+    """What `core deliver` or `core power` said."""
 
     lines: tuple[str, ...]
+    flash: bytes = b""
+    """At the end of `core deliver`."""
 
     def __getitem__(self, name: str) -> str:
         return next(line.removeprefix(f"{name} ") for line in self.lines if line.startswith(f"{name} "))
@@ -192,8 +194,9 @@ class Core:
         flash, file = self._files(package, running)
         if onto is not None:
             Path(flash).write_bytes(onto)
+        after = self.folder / "after.bin"
         process = subprocess.run(
-            [self.program, "deliver", flash, target, file],
+            [self.program, "deliver", flash, target, file, str(after)],
             capture_output=True,
             text=True,
             timeout=120,
@@ -201,7 +204,7 @@ class Core:
             env={"CORE_MUTE": "1"} if mute else {},
         )
         assert process.returncode == 0, process.stdout + process.stderr
-        return Delivery(tuple(process.stdout.splitlines()))
+        return Delivery(tuple(process.stdout.splitlines()), after.read_bytes())
 
     def stage(self, flash: bytes, package: bytes, target: str = "firmware") -> bytes:
         """The flash of a board that was given the package and is about to start it, at the reset that comes then."""

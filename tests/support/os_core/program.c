@@ -1,6 +1,7 @@
 /* The core of the device OS as a Linux program, each life of the board a process of its own.
  *
- *   core deliver FLASH TARGET PACKAGE        one package to a board; what came of it, as lines on the output
+ *   core deliver FLASH TARGET PACKAGE OUT    one package to a board; what came of it, as lines on the output, and in
+ *                                            OUT its flash
  *   core power FLASH TARGET PACKAGE FIRST STEP SECOND
  *                                            the whole update again and again, power cut at operation FIRST, FIRST +
  *                                            STEP... and, when SECOND is not 0, once more some operations later
@@ -332,16 +333,21 @@ static void map_memory(void)
     }
 }
 
-static int stage(const char *path)
+static int keep_flash(const char *path)
 {
-    if (one_life() != LIFE_RESET) {
-        fail("the update asked for no reset");
-    }
     FILE *file = fopen(path, "wb");
     if (file == NULL || fwrite(host_flash, FLASH_BYTES, 1, file) != 1 || fclose(file) != 0) {
         fail(path);
     }
     return 0;
+}
+
+static int stage(const char *path)
+{
+    if (one_life() != LIFE_RESET) {
+        fail("the update asked for no reset");
+    }
+    return keep_flash(path);
 }
 
 int main(int count, char **arguments)
@@ -354,9 +360,9 @@ int main(int count, char **arguments)
         return operate();
     }
     bool staged = count == 6 && strcmp(arguments[1], "stage") == 0;
-    bool deliver = count == 5 && strcmp(arguments[1], "deliver") == 0;
+    bool deliver = count == 6 && strcmp(arguments[1], "deliver") == 0;
     if (!deliver && !staged && !(count == 8 && strcmp(arguments[1], "power") == 0)) {
-        fail("usage: core deliver FLASH TARGET PACKAGE | core power FLASH TARGET PACKAGE FIRST STEP SECOND | "
+        fail("usage: core deliver FLASH TARGET PACKAGE OUT | core power FLASH TARGET PACKAGE FIRST STEP SECOND | "
              "core stage FLASH TARGET PACKAGE OUT | core decide");
     }
     uint32_t bytes;
@@ -386,7 +392,7 @@ int main(int count, char **arguments)
     for (int life = 1; life <= LIVES; life++) {
         int end = one_life();
         if (end == LIFE_DONE) {
-            return 0;
+            return keep_flash(arguments[5]);
         }
         printf("life %d ended with %s\n", life,
                end == LIFE_RESET ? "reset" : end == LIFE_WATCHDOG ? "watchdog" : "something else");

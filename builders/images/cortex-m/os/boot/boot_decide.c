@@ -56,7 +56,7 @@ struct boot_decision boot_decide(const struct boot_record *record, bool a_sound,
     uint8_t other = next->active ^ 1u;
     if (sound[other] && next->state[other] == BOOT_CONFIRMED) {
         next->state[next->active] = BOOT_BAD;
-        next->reason = BOOT_REASON_DAMAGED;
+        next->reason = BOOT_REASON_FELL_BACK;
         next->active = other;
         decision.slot = other;
         decision.changed = true;

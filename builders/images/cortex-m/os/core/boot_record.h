@@ -22,6 +22,7 @@ enum boot_reason {
     BOOT_REASON_GOLDEN,     /* a golden vector came out wrong */
     BOOT_REASON_UNREGISTERED, /* it did not find its server in time */
     BOOT_REASON_DAMAGED,    /* refused when it was to be started: hash, signature or counter */
+    BOOT_REASON_FELL_BACK,  /* the same, of a confirmed firmware: the other one that was confirmed is active again */
 };
 
 struct boot_record {

@@ -91,6 +91,7 @@ static void explain(const struct boot_record *boot, struct text *text, const cha
         [BOOT_REASON_GOLDEN] = "golden vector ",
         [BOOT_REASON_UNREGISTERED] = "it did not register in time",
         [BOOT_REASON_DAMAGED] = "its hash, signature or counter was wrong when it was to be started",
+        [BOOT_REASON_FELL_BACK] = "it was confirmed, and is damaged",
     };
     text_add(text, sentences[boot->reason]);
     *verdict = "no-report";
@@ -138,15 +139,33 @@ static void report_failure(struct target *firmware, const struct boot_record *bo
     update_store(UPDATE_FIRMWARE, UPDATE_IDLE, FIRMWARE_FAILED);
 }
 
+/* No update failed, but the firmware of the last one no longer runs. Said once: the reason goes last, so that power lost
+ * before that has it said again. */
+static void report_fallback(struct target *firmware, struct boot_record *boot)
+{
+    update_report_store(
+        &(struct update_outcome){.verdict = "no-report",
+                                 .reason = "the confirmed firmware is damaged; the firmware before it runs again",
+                                 .result = FIRMWARE_FAILED});
+    if (firmware->record.state == UPDATE_IDLE) {
+        update_store(UPDATE_FIRMWARE, UPDATE_IDLE, FIRMWARE_FAILED);
+    }
+    boot->reason = BOOT_REASON_NONE;
+    boot_record_store(boot);
+}
+
 void trial_resume(struct target *firmware)
 {
     registered = false;
     failed = false;
-    if (firmware->record.state != UPDATE_INSTALLING) {
-        return;
-    }
     struct boot_record boot;
     boot_record_load(&boot);
+    if (firmware->record.state != UPDATE_INSTALLING) {
+        if (boot.reason == BOOT_REASON_FELL_BACK) {
+            report_fallback(firmware, &boot);
+        }
+        return;
+    }
     uint8_t slot = firmware->record.slot;
     if (boot.active == slot) {
         report_success(firmware); /* confirmed, and then reset before that was reported */
