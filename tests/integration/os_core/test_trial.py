@@ -64,6 +64,13 @@ def test_a_model_of_a_slot_runs_after_its_activation(core: Core) -> None:
     assert json.loads(end["report"])["version"] == "7.1.0+2"
 
 
+def test_golden_vectors_that_together_outlast_the_watchdog_do_not_reset_the_board(core: Core) -> None:
+    model = a_model(behaviour="slow").signed(core.key)
+    first = core.deliver(model, "a")
+    assert core.deliver(model, "a", onto=first.flash).lines[0] == "updated", "also when it is proven at a start"
+    assert core.deliver(replace(NEW, behaviour="slow").signed(core.key)).lines[1] == "updated"
+
+
 def test_a_model_that_is_activated_again_starts_from_its_first_state(core: Core) -> None:
     model = a_model()
     end = core.deliver(model.signed(core.key), "a")

@@ -1,5 +1,6 @@
 /* What mps2/ is for the boards: the ports of the core. A model of this board computes input XOR the first byte of its
- * sha256 XOR its state, which counts inferences from what a reset makes it; one whose version begins with "wrong" differs in its second output byte, with "hang" it never returns. */
+ * sha256 XOR its state, which counts inferences from what a reset makes it; one whose version begins with "wrong" differs in its second output byte, with "hang" it never returns,
+ * and with "slow" it takes so long that the watchdog has to be fed between any three inferences. */
 #include "host.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "core/inference_port.h"
 #include "core/model_port.h"
 #include "core/system_port.h"
+#include "core/watchdog.h"
 #include "report.h"
 #include "stack.h"
 #include "timer.h"
@@ -25,11 +27,13 @@ struct shared *host_shared;
 uint8_t *host_flash;
 
 #define FIRST_STATE 0xA5u
+#define WATCHDOG_MS 8000u
+#define SLOW_MS 3000u
 
 static uint8_t ram[BOARD_RAM_END - BOARD_RAM], windows[2][BOARD_WINDOW_BYTES];
 static const uint8_t *firmware;
 static uint8_t states[3]; /* of the built-in model and of those of the slots */
-static uint32_t firmware_bytes, now_ms, now_ticks;
+static uint32_t firmware_bytes, now_ms, now_ticks, unfed_ms;
 
 static uint64_t random_next(void)
 {
@@ -147,7 +151,10 @@ void model_port_reset(const struct model *model)
 
 void model_port_invoke(const struct model *model)
 {
-    if (strncmp(model->version, "hang", 4) == 0) {
+    if (strncmp(model->version, "slow", 4) == 0) {
+        unfed_ms += SLOW_MS;
+    }
+    if (unfed_ms > WATCHDOG_MS || strncmp(model->version, "hang", 4) == 0) {
         _exit(LIFE_WATCHDOG);
     }
     uint8_t *output = (uint8_t *)(uintptr_t)model->output[0];
@@ -158,6 +165,11 @@ void model_port_invoke(const struct model *model)
     if (strncmp(model->version, "wrong", 5) == 0) {
         output[1] ^= 1;
     }
+}
+
+void watchdog_feed(void)
+{
+    unfed_ms = 0;
 }
 
 void inference_port_start(void)

@@ -30,6 +30,7 @@
 #include "core/os.h"
 #include "core/update.h"
 #include "core/update_model.h"
+#include "core/watchdog.h"
 #include "host.h"
 
 #define CHUNK 700u /* no multiple of anything in the flash */
@@ -214,6 +215,7 @@ static void live(void)
     host_start_firmware(&image);
     os_start();
     for (;;) {
+        watchdog_feed();
         os_turn();
     }
 }

@@ -16,6 +16,7 @@
 #include "core/trial.h"
 #include "core/update_model.h"
 #include "core/update_start.h"
+#include "core/watchdog.h"
 #include "report.h"
 #include "stack.h"
 
@@ -76,6 +77,7 @@ static void prove(void)
     proof_start(&os_system.proof);
     for (bool more = true; more;) {
         uint32_t vector = os_system.proof.next;
+        watchdog_feed();
         more = proof_step(&os_system.proof, model, &os_system.image);
         if (os_system.proof.next != vector) {
             report_golden_start(vector, os_system.proof.last_ticks);

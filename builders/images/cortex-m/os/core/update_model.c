@@ -11,6 +11,7 @@
 #include "core/update_report.h"
 #include "core/update_result.h"
 #include "core/update_start.h"
+#include "core/watchdog.h"
 
 static enum boot_model source;
 
@@ -129,7 +130,10 @@ static bool load_and_prove(enum update_target which, struct target *target)
         return false;
     }
     proof_start(&proof);
-    while (proof_step(&proof, &target->model, &target->image)) {
+    bool more = true;
+    while (more) {
+        watchdog_feed(); /* one vector is one piece: all of them together may take longer than it waits */
+        more = proof_step(&proof, &target->model, &target->image);
     }
     if (proof.wrong) {
         wrong_output(which, &proof);
