@@ -2,6 +2,7 @@
  * loop never runs while an inference does, so that what they share needs no lock. */
 #include "core/inference.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -44,6 +45,7 @@ int inference_submit(const uint8_t *input, uint32_t length)
     }
     bytes_copy(submitted, input, length);
     submitted_bytes = length;
+    atomic_signal_fence(memory_order_release); /* the bytes are not volatile: none of them is written after the flag */
     waiting = true;
     return OS_OK;
 }
