@@ -57,6 +57,13 @@ def test_a_firmware_that_does_not_find_its_server_is_given_up(core: Core) -> Non
     assert "did not register in time" in report["reason"]
 
 
+def test_a_bad_firmware_is_given_up_also_when_it_cannot_write_why(core: Core) -> None:
+    end = core.deliver(replace(NEW, behaviour="wrong").signed(core.key), worn=True)
+    report = json.loads(end["report"])
+    assert (end.lines[1], end["firmware"], report["verdict"]) == ("life 2 ended with reset", "1.0.0+0", "no-report")
+    assert report["reason"].startswith("it restarted before it was confirmed")
+
+
 def test_a_model_of_a_slot_runs_after_its_activation(core: Core) -> None:
     model = a_model(version="7.1.0+2")
     end = core.deliver(model.signed(core.key), "a")

@@ -188,9 +188,13 @@ class Core:
         *,
         running: Image | None = None,
         mute: bool = False,
+        worn: bool = False,
         onto: bytes | None = None,
     ) -> Delivery:
-        """Give a board one package, and let it end as it will: one fresh from manufacture, or one with this flash."""
+        """Give a board one package, and let it end as it will: one fresh from manufacture, or one with this flash.
+
+        To a mute one its server does not answer; a worn one cannot write its boot record while a firmware is on trial.
+        """
         flash, file = self._files(package, running)
         if onto is not None:
             Path(flash).write_bytes(onto)
@@ -201,7 +205,7 @@ class Core:
             text=True,
             timeout=120,
             check=False,
-            env={"CORE_MUTE": "1"} if mute else {},
+            env={name: "1" for name, wanted in (("CORE_MUTE", mute), ("CORE_WORN", worn)) if wanted},
         )
         assert process.returncode == 0, process.stdout + process.stderr
         return Delivery(tuple(process.stdout.splitlines()), after.read_bytes())

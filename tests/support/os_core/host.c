@@ -25,6 +25,7 @@
 
 struct shared *host_shared;
 uint8_t *host_flash;
+bool host_worn;
 
 #define FIRST_STATE 0xA5u
 #define WATCHDOG_MS 8000u
@@ -73,6 +74,9 @@ void flash_port_erase(uint32_t offset)
 
 void flash_port_program(uint32_t offset, const uint8_t *data)
 {
+    if (host_worn && offset - FLASH_BOOT_RECORD < 2 * FLASH_SECTOR) {
+        return;
+    }
     bool lost = power_is_lost(offset);
     for (uint32_t at = 0; at < FLASH_GRANULE; at++) {
         host_flash[offset + at] &= (uint8_t)(data[at] | (lost ? random_next() : 0));

@@ -2,6 +2,7 @@
 #ifndef HOST_H
 #define HOST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/handover.h"
@@ -27,6 +28,8 @@ struct shared {
 
 extern struct shared *host_shared;
 extern uint8_t *host_flash;
+
+extern bool host_worn; /* the boot record's sectors take no more bytes */
 
 void host_start_firmware(const struct image *image);
 

@@ -213,6 +213,9 @@ static void live(void)
     }
     handover_start(slot, why, before.starts + 1);
     host_start_firmware(&image);
+    struct boot_record record;
+    boot_record_load(&record);
+    host_worn = getenv("CORE_WORN") != NULL && record.pending == slot; /* the bootloader can write again */
     os_start();
     for (;;) {
         watchdog_feed();

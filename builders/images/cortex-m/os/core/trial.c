@@ -57,9 +57,8 @@ static void give_up(enum boot_reason reason, uint32_t vector, uint32_t byte)
     boot.vector = vector;
     boot.byte = byte;
     failed = true;
-    if (boot_record_store(&boot) == OS_OK) {
-        os_request_reset(); /* not stored, the next reset gives the firmware up all the same */
-    }
+    (void)boot_record_store(&boot); /* not stored, the reset gives the firmware up all the same */
+    os_request_reset();
 }
 
 void trial_fail_golden(void)
