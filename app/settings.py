@@ -3,7 +3,7 @@
 import socket
 from pathlib import Path
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -12,7 +12,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="TINYMLAAS_", extra="ignore", env_parse_none_str="none")
 
-    data_dir: Path = Field(default=Path("data"), description="Database, blobs, logs and keys")
+    data_dir: Path = Field(default=Path("data"), validate_default=True, description="Database, blobs, logs and keys")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     lwm2m_host: str = "127.0.0.1"
@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     executor_id: str = Field(default_factory=socket.gethostname, description="This process's slot among the workers")
     shutdown_seconds: int = Field(default=5, ge=0, description="How long requests and jobs may take to end at shutdown")
     log_json: bool = False
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        # Workers run in folders of their own and are given files by their paths.
+        return folder.absolute()
 
     @property
     def database_url(self) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -31,3 +32,14 @@ def environment() -> Iterator[None]:
 def test_a_variable_sets_its_field(name: str, text: str, field: str, value: object) -> None:
     os.environ[name] = text
     assert getattr(Settings(), field) == value
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_data_folder_is_known_by_its_whole_path_to_workers_that_run_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.environ.pop("TINYMLAAS_DATA_DIR", None)
+    assert Settings().data_dir == tmp_path / "data"
+    os.environ["TINYMLAAS_DATA_DIR"] = "elsewhere"
+    assert Settings().data_dir == tmp_path / "elsewhere"
