@@ -14,7 +14,7 @@ help: ## Show this list
 setup: ## Install everything that the demo, the tests and the benches need
 	@tools/setup all
 
-demo: ## Build, deliver and prove two models on an emulated board; KEEP=1 leaves the server running
+demo: ## Build, deliver and prove two models on emulated boards; KEEP=1 leaves the server running
 	@tools/setup demo
 	@.venv/bin/tinymlaas demo $(if $(filter-out 0,$(KEEP)),--keep)
 
