@@ -130,6 +130,8 @@ def test_inference_goes_on_while_a_model_arrives(world: OsWorld, builds: dict[st
         figures = update["inference"]
         assert figures["inferences"] > 1000
         assert 0 < figures["longest_gap_ticks"] < 2 * figures["inference_ticks"], figures
+        # What the old model took of the processor meanwhile is not the new one's.
+        assert update["report"]["instructions"] < 1.2 * build["performance"]["instructions"]
 
 
 def test_power_cut_in_the_midst_of_an_update_leaves_a_board_that_says_what_it_runs_and_a_stopped_one_keeps_its_flash(

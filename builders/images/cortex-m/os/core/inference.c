@@ -20,6 +20,7 @@
 static const struct model *volatile running;
 static volatile struct inference_figures figures;
 static uint32_t period_ticks, last_end;
+static volatile uint32_t ticks_taken;
 
 static uint8_t submitted[INFERENCE_INPUT_BYTES];
 static volatile uint32_t submitted_bytes;
@@ -75,6 +76,11 @@ struct inference_figures inference_figures(void)
     return copy;
 }
 
+uint32_t inference_ticks_taken(void)
+{
+    return ticks_taken;
+}
+
 void inference_start(uint32_t period_us)
 {
     period_ticks = (uint32_t)((uint64_t)period_us * BOARD_HZ / MICROSECONDS);
@@ -116,6 +122,7 @@ uint32_t inference_turn(void)
     }
     figures.inferences = figures.inferences + 1;
     uint32_t spent = timer_since(begin);
+    ticks_taken = ticks_taken + spent;
     last_end = timer_now();
     uint32_t rest = period_ticks > spent ? period_ticks - spent : 0;
     uint32_t wait = rest > spent ? rest : spent;

@@ -40,6 +40,9 @@ void inference_start(uint32_t period_us);
 
 struct inference_figures inference_figures(void);
 
+/* Ticks that the interrupt has taken from the loop so far; wraps. */
+uint32_t inference_ticks_taken(void);
+
 /* For the port, in the timer's interrupt: one inference; returns the ticks until the next one. */
 uint32_t inference_turn(void);
 

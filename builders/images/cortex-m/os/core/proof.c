@@ -2,6 +2,7 @@
 #include "core/proof.h"
 
 #include "core/bytes.h"
+#include "core/inference.h"
 #include "core/model_port.h"
 #include "timer.h"
 
@@ -51,9 +52,10 @@ bool proof_step(struct proof *proof, const struct model *model, const struct ima
         model_port_reset(model); /* the golden vectors are one sequence */
     }
     model_set_inputs(model, model->golden_inputs + proof->next * model->all_input_bytes);
-    uint32_t begin = timer_now();
+    /* The model that runs goes on above this: what it takes is not this one's. */
+    uint32_t begin = timer_now(), taken = inference_ticks_taken();
     model_port_invoke(model);
-    proof->last_ticks = timer_since(begin);
+    proof->last_ticks = timer_since(begin) - (inference_ticks_taken() - taken);
     proof->ticks = proof->last_ticks > proof->ticks ? proof->last_ticks : proof->ticks;
     compare(proof, model, image->golden + proof->next * image->golden_bytes);
     proof->next++;
