@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import RenderableType
 
-from app.cli import files
+from app.cli import files, offload_edge
 from app.cli.client import Answer, ApiClient, at
 from app.cli.errors import EndedBadly, Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
@@ -25,6 +25,13 @@ ConfFile = Annotated[Path, typer.Argument(metavar="CONF", help="The file as nnst
 Folder = Annotated[
     Path | None, typer.Option("--path", metavar="FOLDER", help="@APP_RW_PATH@; without it the folder of CONF.")
 ]
+Edge = Annotated[
+    bool, typer.Option("--edge", help="Speak nnstreamer-edge's TCP wire: no authentication, no encryption.")
+]
+Listen = Annotated[
+    str | None,
+    typer.Option(metavar="HOST", help="With --edge: where it listens; without it on 127.0.0.1 alone."),
+]
 
 
 @commands.command()
@@ -36,16 +43,26 @@ def receiver(
         str | None, typer.Option(metavar="NAME", help="The zoo's model; without it made of the service key.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of new weights, and of which samples validate.")] = 1,
+    edge: Edge = False,
+    listen: Listen = None,
 ) -> None:
     """Wait for a sender's data, see it trained, and keep the trained model."""
     session = session_of(context)
+    _check_listen(edge, listen)
     text, parsed = _read(conf, RECEIVER)
+    to = (path or conf.parent) / next(iter(parsed.files))
     request = OffloadSessionRequest.model_construct(receiver_conf=text, model=model, seed=seed)
     with session.client() as client:
+        if edge:
+            with offload_edge.received(session, parsed, text, listen) as (offloaded, reply):
+                begun = offload_edge.begin(session, client, request, offloaded)
+                _finish(session, client, _followed(session, client, begun), to)
+                reply(to.read_bytes())
+            return
         answer = client.post(at("offload", "sessions"), OffloadSession, request)
         session.output.note(f"Session {answer.body.id} waits for data of the topic {parsed.topic!r}.")
         answer = _followed(session, client, answer.body.id)
-        _finish(session, client, answer, (path or conf.parent) / next(iter(parsed.files)))
+        _finish(session, client, answer, to)
 
 
 @commands.command()
@@ -56,10 +73,20 @@ def sender(
     session_id: Annotated[
         str | None, typer.Option("--session", metavar="SESSION", help="Without it the one that waits for this topic.")
     ] = None,
+    edge: Edge = False,
+    listen: Listen = None,
 ) -> None:
     """Send the files that a conf names to the receiver that waits, and fetch the trained model."""
     session, folder = session_of(context), path or conf.parent
+    _check_listen(edge, listen)
     text, parsed = _read(conf, SENDER)
+    if edge:
+        if session_id is not None:
+            raise Misused(
+                "--session names one of the server, and --edge reaches a receiver by dest-host and dest-port."
+            )
+        offload_edge.send(session, parsed, folder, listen)
+        return
     with session.client() as client:
         found = session_id or _waiting(session, client, parsed)
         joined = client.put(
@@ -112,6 +139,11 @@ def _read(path: Path, node_type: str) -> tuple[str, Conf]:
         return data.decode(), parse_conf(data, node_type)
     except OffloadError as error:
         raise Misused(f"{path}: {error}", error.remedy) from error
+
+
+def _check_listen(edge: bool, listen: str | None) -> None:
+    if listen is not None and not edge:
+        raise Misused("--listen is where nnstreamer-edge's wire listens; give --edge too.")
 
 
 def _waiting(session: Session, client: ApiClient, conf: Conf) -> str:

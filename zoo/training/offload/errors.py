@@ -5,7 +5,8 @@ OffloadError (a TrainingError)   code                 raised by
 ├─ PipelineError                 pipeline_invalid     pipeline: with the column
 ├─ DescriptionError              network_invalid      description: the section of the .ini at fault
 ├─ WeightsError                  weights_invalid      weights: the .bin is not one of this network
-└─ MisfitError                   offload_unsuitable   plan: each part is well formed, and they do not fit together
+├─ MisfitError                   offload_unsuitable   plan: each part is well formed, and they do not fit together
+└─ WireError                     edge_wire_invalid    edge_*: a peer of nnstreamer-edge's wire broke it, or a limit
 """
 
 from __future__ import annotations
@@ -61,3 +62,10 @@ class MisfitError(OffloadError):
 
     code = "offload_unsuitable"
     default_remedy = "Compare the pipelines' figures with the .json and the .ini."
+
+
+class WireError(OffloadError):
+    """A peer on nnstreamer-edge's wire says what is no message, too much, too late, or nothing at all."""
+
+    code = "edge_wire_invalid"
+    default_remedy = "Speak nnstreamer-edge 0.2.5 or later over TCP, or transfer over HTTP, without --edge."
