@@ -134,3 +134,23 @@ def test_a_conf_with_a_comment_is_refused_here_with_line_and_column(
     assert server.requests == []
     wrong = cli("offload", "receiver", str(tmp_path / "missing.conf"))
     assert wrong.exit_code == 2
+
+
+def test_document_000_line_12_the_wire_is_spoken_only_when_it_is_asked_for(
+    cli: Cli, server: FakeServer, tmp_path: Path
+) -> None:
+    (tmp_path / "receiver.conf").write_text(text(RECEIVER))
+    (tmp_path / "sender.conf").write_text(text(SENDER))
+    server.on("POST /v1/offload/sessions", httpx.Response(201, json=_body("waiting-for-data")))
+    server.on(f"GET {PATH}", _session("timed-out"))
+    server.on(f"GET {PATH}/metrics", _metrics())
+    # A unit test fails where a socket is bound: without --edge there is none.
+    assert "timed-out" in cli("offload", "receiver", str(tmp_path / "receiver.conf")).stderr
+    alone = cli("offload", "receiver", str(tmp_path / "receiver.conf"), "--listen", "127.0.0.1")
+    assert alone.exit_code == 2
+    assert "give --edge too" in alone.stderr
+    both = cli("offload", "sender", str(tmp_path / "sender.conf"), "--edge", "--session", ID)
+    assert both.exit_code == 2
+    missing = cli("offload", "sender", str(tmp_path / "sender.conf"), "--edge")
+    assert missing.exit_code == 2
+    assert "mnist.json cannot be read" in missing.stderr
