@@ -189,6 +189,13 @@ async def test_document_000_line_12_a_path_in_a_name_and_another_hosts_samples_a
     assert "connection to '10.1.2.3'" in await waiting.refusal()
 
 
+async def test_document_000_line_12_services_are_bounded_in_all(peers: Peers, receivers: Receivers) -> None:
+    waiting = await receivers(limits=Limits(memory=2500, total=len(INI) + 100))
+    peer = await CSender.begin(peers, waiting.port)
+    peer.services()
+    assert "bytes is promised; 100 are read" in await waiting.refusal()
+
+
 async def test_document_000_line_12_samples_are_held_to_what_their_caps_say_and_to_the_limit(
     peers: Peers,
     receivers: Receivers,
@@ -277,6 +284,16 @@ async def test_a_sender_whose_receiver_hangs_up_or_replies_with_a_path_says_so(
         back.writer.close()
         with pytest.raises(WireError, match=complaint):
             await sending
+
+
+async def test_document_000_line_12_a_sender_that_listens_elsewhere_than_it_is_reached_says_how_to_tell_it(
+    peers: Peers, tmp_path: Path, reserve_tcp_port: Any
+) -> None:
+    receiver = await peers.listen()
+    sending = _sending(tmp_path, receiver.port, reserve_tcp_port().release())
+    with pytest.raises(WireError, match=r"this side listens on 127\.0\.0\.2") as refused:
+        await sending.run("127.0.0.2")
+    assert "--listen 127.0.0.1" in refused.value.remedy
 
 
 async def test_document_000_line_12_our_sender_and_our_receiver_understand_each_other(

@@ -23,7 +23,7 @@ from zoo.training.offload.edge_services import (
     offer_of,
     take_service,
 )
-from zoo.training.offload.edge_stream import Connection, dial, host_info, own_address, without_delay
+from zoo.training.offload.edge_stream import Connection, dial, host_info, own_address, tuned
 from zoo.training.offload.edge_wire import TEXT, Command, Limits, Message, as_text
 from zoo.training.offload.errors import OffloadError, WireError
 
@@ -105,7 +105,7 @@ class EdgeReceiver:
             writer.close()
             return
         self._busy = True
-        without_delay(writer)
+        tuned(writer)
         self._open.append(Connection(reader, writer))
         self._arrived.put_nowait(self._open[-1])
 
@@ -120,8 +120,10 @@ class EdgeReceiver:
         self._open.append(await dial(*own_address(told.text, connection.peer)))
         messages: list[Message] = []
         while True:
-            message = await connection.expect(Command.TRANSFER_DATA, self._limits)
-            if take_service(messages, message, self._limits):
+            # A service is one memory, and no message is larger than what may still come.
+            left = min(self._limits.memory, self._limits.total - sum(len(item.memories[0]) for item in messages))
+            message = await connection.expect(Command.TRANSFER_DATA, Limits(left, left))
+            if take_service(messages, message):
                 break
         offer = offer_of(messages, self._conf, self._conf_text)
         self._note(f"{connection.peer} has sent {', '.join(offer.files)} and its pipeline.")

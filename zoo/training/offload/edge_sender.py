@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo.datasets.datarepo import MAX_DESCRIPTION_BYTES, parse_description
-from zoo.training.offload.conf import MAX_TIME_LIMIT, PLACEHOLDER, Conf, file_below
+from zoo.training.offload.conf import PLACEHOLDER, Conf, file_below
 from zoo.training.offload.edge_receiver import HANDSHAKE_SECONDS, LOOPBACK
 from zoo.training.offload.edge_services import (
     EDGE_LIMITS,
@@ -24,11 +24,14 @@ from zoo.training.offload.edge_services import (
     pipeline_bytes,
     reply_of,
 )
-from zoo.training.offload.edge_stream import Connection, dialled, host_info, without_delay
+from zoo.training.offload.edge_stream import Connection, dialled, host_info, tuned
 from zoo.training.offload.edge_wire import TEXT, Command, Message, as_text
 from zoo.training.offload.errors import ConfError, MisfitError, PipelineError, WireError
 from zoo.training.offload.pipeline import Element, parse_pipeline, the_element
 from zoo.training.offload.plan import check_length
+
+REPLY_SECONDS = 6 * 3600.0
+"""For the training; a receiver that gives up hangs up, and is noticed at once."""
 
 _ANYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - only compared with what the user has given
 
@@ -105,7 +108,7 @@ class EdgeSender:
                 field="offloading.dest-host",
             )
 
-    async def run(self, listen: str = LOOPBACK, patience: float = MAX_TIME_LIMIT) -> tuple[str, bytes]:
+    async def run(self, listen: str = LOOPBACK, patience: float = REPLY_SECONDS) -> tuple[str, bytes]:
         """Carry it out; the trained model's name and bytes. Raises WireError."""
         back, subscribers = _Listener(), _Listener()
         try:
@@ -121,9 +124,9 @@ class EdgeSender:
                 told = await connection.expect(Command.CAPABILITY, TEXT, HANDSHAKE_SECONDS)
                 await connection.send(host_info(connection, told.client_id, f"{here}:{back.port}"))
                 replies = await back.accept(connection.peer)
+                await self._services(connection, told.client_id)
                 publishing = asyncio.create_task(self._publish(subscribers, connection.peer))
                 try:
-                    await self._services(connection, told.client_id)
                     return await self._reply(replies, publishing, patience)
                 finally:
                     publishing.cancel()
@@ -205,6 +208,6 @@ class _Listener:
         if self._arrived.full():
             writer.close()
             return
-        without_delay(writer)
+        tuned(writer)
         self._open.append(Connection(reader, writer))
         self._arrived.put_nowait(self._open[-1])

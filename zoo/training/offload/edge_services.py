@@ -13,6 +13,7 @@ from zoo.datasets.datarepo import Description as Layout
 from zoo.datasets.datarepo import Tensor, tensors_of_caps
 from zoo.training.offload.conf import (
     FILE_NAME,
+    MAX_CONF_BYTES,
     MAX_SERVICES,
     MODEL_RAW,
     PIPELINE_RAW,
@@ -71,6 +72,9 @@ def check_service(message: Message, kinds: tuple[str, ...]) -> str:
         raise WireError(f"service-type is {kind[:40]!r}; {' and '.join(kinds)} are taken here.", field="service-type")
     if len(message.memories) != 1:
         raise WireError(f"A service of type {kind} has {len(message.memories)} memories and not one.", field=kind)
+    size = len(message.memories[0])
+    if kind == PIPELINE_RAW and size > MAX_CONF_BYTES:
+        raise WireError(f"The pipeline has {size} bytes; {MAX_CONF_BYTES} are read.", field="pipeline")
     name = message.meta.get("name", "")
     if kind != PIPELINE_RAW and not FILE_NAME.fullmatch(name):
         raise WireError(
@@ -117,15 +121,12 @@ def offer_of(messages: list[Message], receiver: Conf, receiver_text: str) -> Off
     return Offer(text, plan, files, the_element(elements, "edgesrc"))
 
 
-def take_service(messages: list[Message], message: Message, limits: Limits) -> bool:
+def take_service(messages: list[Message], message: Message) -> bool:
     """Add a service to those that came; whether it was the last. Raises WireError."""
     kind = check_service(message, (MODEL_RAW, PIPELINE_RAW))
     messages.append(message)
     if len(messages) > MAX_SERVICES:
         raise WireError(f"There are more than {MAX_SERVICES} services.")
-    size = sum(len(memory) for taken in messages for memory in taken.memories)
-    if size > limits.total:
-        raise WireError(f"The services have {size} bytes so far; {limits.total} are taken.")
     return kind == PIPELINE_RAW
 
 

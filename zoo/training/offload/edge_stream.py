@@ -63,7 +63,10 @@ class Connection:
         message = await self.read(limits, seconds)
         if message is None or message.command is not command:
             found = "the end" if message is None else message.command.name
-            raise WireError(f"{self.peer} had to send {command.name}, and sent {found}.")
+            raise WireError(
+                f"{self.peer} had to send {command.name}, and sent {found}.",
+                remedy="The wire carries no reasons: look at what the other side has told.",
+            )
         return message
 
     async def send(self, message: Message, seconds: float = READ_SECONDS) -> None:
@@ -119,13 +122,15 @@ async def dial(host: str, port: int) -> Connection:
         raise WireError(f"{host}:{port} did not answer in {CONNECT_SECONDS:g} s.") from error
     except OSError as error:
         raise WireError(f"{host}:{port} cannot be reached: {error.strerror or error}.") from error
-    without_delay(connection.writer)
+    tuned(connection.writer)
     return connection
 
 
-def without_delay(writer: asyncio.StreamWriter) -> None:
-    """Send small messages at once: the other side waits for them."""
-    writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def tuned(writer: asyncio.StreamWriter) -> None:
+    """Small messages go at once, as the other side waits for them; a host that is gone is noticed during a training."""
+    connected = writer.get_extra_info("socket")
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
 
 def host_info(connection: Connection, client_id: int, address: str | None = None) -> Message:

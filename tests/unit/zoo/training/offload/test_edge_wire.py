@@ -99,20 +99,22 @@ def test_a_text_ends_with_its_nul_and_has_none_within() -> None:
 def test_document_000_line_12_a_path_in_a_name_is_refused(name: str) -> None:
     meta = {"service-type": "model_raw", "service-key": "key", "name": name}
     with pytest.raises(WireError, match="name is"):
-        take_service([], Message(Command.TRANSFER_DATA, memories=(b"x",), meta=meta), LIMITS)
+        take_service([], Message(Command.TRANSFER_DATA, memories=(b"x",), meta=meta))
 
 
-def test_services_are_bounded_in_number_and_in_all() -> None:
+def test_services_are_bounded_in_number_and_one_is_one_memory_of_a_known_type() -> None:
     meta = {"service-type": "model_raw", "service-key": "key", "name": "a.bin"}
-    taken: list[Message] = []
-    assert not take_service(taken, Message(Command.TRANSFER_DATA, memories=(bytes(1000),), meta=meta), LIMITS)
-    with pytest.raises(WireError, match="2000 bytes so far; 1500"):
-        take_service(taken, Message(Command.TRANSFER_DATA, memories=(bytes(1000),), meta=meta), LIMITS)
-    empty = Message(Command.TRANSFER_DATA, memories=(b"",), meta=meta)
+    service = Message(Command.TRANSFER_DATA, memories=(b"",), meta=meta)
+    assert not take_service([], service)
     with pytest.raises(WireError, match="more than 32 services"):
-        take_service([empty] * 32, empty, LIMITS)
+        take_service([service] * 32, service)
     with pytest.raises(WireError, match="service-type is 'model_uri'"):
-        take_service([], Message(Command.TRANSFER_DATA, memories=(b"x",), meta={"service-type": "model_uri"}), LIMITS)
+        take_service([], Message(Command.TRANSFER_DATA, memories=(b"x",), meta={"service-type": "model_uri"}))
+    with pytest.raises(WireError, match="2 memories and not one"):
+        take_service([], Message(Command.TRANSFER_DATA, memories=(b"x", b"y"), meta=meta))
+    large = Message(Command.TRANSFER_DATA, memories=(bytes(300_000),), meta={"service-type": "pipeline_raw"})
+    with pytest.raises(WireError, match="300000 bytes; 262144 are read"):
+        take_service([], large)
 
 
 def test_document_000_line_12_more_samples_than_are_taken_are_refused_by_their_caps() -> None:
