@@ -49,9 +49,9 @@ def send(session: Session, conf: Conf, folder: Path, listen: str | None) -> None
     with _told():
         try:
             sender = EdgeSender(conf, folder, session.output.note)
-        except OSError as error:
+            name, model = asyncio.run(sender.run(listen or LOOPBACK))
+        except OSError as error:  # of a file: what a connection can raise is a WireError
             raise Misused(f"{error.filename} cannot be read: {error.strerror}.") from error
-        name, model = asyncio.run(sender.run(listen or LOOPBACK))
     with files.replacing(folder / name) as file:
         file.write(model)
     session.output.line(f"{folder / name}: {len(model):,} bytes")

@@ -87,7 +87,10 @@ class EdgeReceiver:
                         self._busy = False
         except TimeoutError as error:
             last = f" The last one was refused: {self._refused}" if self._refused else ""
-            raise WireError(f"No sender has sent everything in {limit} s.{last}") from error
+            raise WireError(
+                f"No sender has sent everything in {limit} s.{last}",
+                remedy="Start the sender while this side waits, or raise offloading.training.time-limit.",
+            ) from error
 
     async def reply(self, model: bytes) -> None:
         """Send the trained model over the connection to the sender. Raises WireError."""
@@ -104,8 +107,8 @@ class EdgeReceiver:
         if self._busy:
             writer.close()
             return
-        self._busy = True
         tuned(writer)
+        self._busy = True
         self._open.append(Connection(reader, writer))
         self._arrived.put_nowait(self._open[-1])
 

@@ -152,7 +152,8 @@ class EdgeSender:
         sent = 0
         try:
             for sample in self._samples:
-                await subscriber.send(Message(Command.TRANSFER_DATA, 1, sample))
+                # A receiver that trains while it reads takes the next sample when it has room for it.
+                await subscriber.send(Message(Command.TRANSFER_DATA, 1, sample), REPLY_SECONDS)
                 sent += 1
         except WireError:
             # A receiver that has the samples of an epoch need not take them again in the next.

@@ -38,7 +38,8 @@ class Connection:
     @property
     def peer(self) -> str:
         """Of an IPv4 peer of an IPv6 socket, its IPv4 address."""
-        return plain_address(str(self.writer.get_extra_info("peername")[0]))
+        name = self.writer.get_extra_info("peername")
+        return plain_address(str(name[0])) if name else "a peer that is gone already"
 
     @property
     def here(self) -> str:
