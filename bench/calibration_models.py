@@ -1,6 +1,7 @@
 """Synthetic int8 networks for bench/calibrate.py: layers of the shapes that models for microcontrollers have."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "unit" / "compiler"))
 
 from random_chains import random_chain
+from random_layers import LAYERS as RANDOM_LAYERS
+from random_layers import lstm, transpose_conv
+from random_operators import RandomGraph, binary, concatenation, pad, resize, split, strided_slice, transpose
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SIDES = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48)
@@ -20,6 +24,9 @@ DEPTHS = (1, 1, 2, 3, 4, 6, 8, 10, 13, 16, 16, 24, 32, 64, 128, 200)
 MAX_MACS = 3_000_000  # of a layer: what one boot in QEMU runs in well under a second
 MAX_ACTIVATION = 200_000
 LAYERS = 6
+TWICE = 2
+SAME_SHAPE = 0.6  # how often both operands have it
+SIDE_BY_SIDE_ELEMENTS = 2500  # of an input: all inputs and outputs of such a network are in memory at once
 MAX_CLASSES = 4095  # of SOFTMAX
 RELU = 1
 
@@ -116,11 +123,86 @@ class _Network:
         return self.operator("SOFTMAX", [last], self.activation(shape, 1 / 256, -128), Beta=1)
 
 
+def _another(graph: RandomGraph, kind: str, source: int, axis: int) -> None:
+    """A layer of the input and of others: as large, or constants that broadcast."""
+    shape, rng = list(graph.tensors[source].shape), graph.rng
+    if kind == "CONCATENATION":
+        others = [graph.tensor(shape, graph.tensors[source]) for _ in range(int(rng.integers(1, 4)))]
+        graph.inputs += others
+        concatenation(graph, [source, *others], axis)
+        return
+    if rng.random() < SAME_SHAPE:
+        graph.inputs.append(other := graph.tensor(shape))
+    else:
+        shape = [size if rng.random() < 0.5 else 1 for size in shape][int(rng.integers(0, 4)) :]
+        other = graph.tensor(shape, data=graph.values(shape))
+    binary(graph, kind, source, other)
+
+
+def _split(graph: RandomGraph, _: str, source: int, axis: int) -> None:
+    parts = [count for count in (2, 3, 4, 5, 8) if graph.tensors[source].shape[axis] % count == 0]
+    split(graph, source, axis, int(graph.rng.choice(parts or [1])))
+
+
+def _transpose(graph: RandomGraph, _kind: str, source: int, _axis: int) -> None:
+    transpose(graph, source, [0, *(int(each) for each in graph.rng.permutation([1, 2, 3]))])
+
+
+def _random_layer(graph: RandomGraph, kind: str, source: int, _: int) -> None:
+    RANDOM_LAYERS[kind](graph, kind, source)
+
+
+RARE: dict[str, Callable[[RandomGraph, str, int, int], object]] = {
+    **dict.fromkeys(("MUL", "MAXIMUM", "MINIMUM"), _another),
+    "PAD": lambda graph, kind, source, _: pad(graph, kind, source, kept=1),
+    "CONCATENATION": _another,
+    "SPLIT": _split,
+    "STRIDED_SLICE": lambda graph, _kind, source, _axis: strided_slice(graph, source),
+    "TRANSPOSE": _transpose,
+    "RESIZE_NEAREST_NEIGHBOR": lambda graph, kind, source, _: resize(graph, kind, source),
+    "RESIZE_BILINEAR": lambda graph, kind, source, _: resize(graph, kind, source),
+    "PRELU": _random_layer,
+    "TRANSPOSE_CONV": lambda graph, kind, source, _: transpose_conv(graph, kind, source, 24),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lambda graph, kind, source, _: lstm(graph, kind, source, 40),
+    "READ_VARIABLE": _random_layer,
+    "DEQUANTIZE": _random_layer,
+}
+"""Layers that usual networks have few of, by operator: of a graph, the operator, its input and a dimension."""
+
+
+def _beside(graph: RandomGraph, kind: str) -> None:
+    """One layer of a kind on an input of its own; what it makes is the network's output."""
+    rng = graph.rng
+    sides = [int(side) for side in rng.choice(SIDES[:9], 2)]
+    shape = [1, *sides, int(rng.choice([each for each in CHANNELS if each * np.prod(sides) <= SIDE_BY_SIDE_ELEMENTS]))]
+    if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        shape[1:3] = [1, int(rng.integers(1, 25))]
+    graph.inputs.append(source := graph.tensor(shape))
+    axis = int(rng.integers(1, 4))
+    begun = len(graph.operators)
+    RARE[kind](graph, kind, source, axis)
+    made = [index for operator in graph.operators[begun:] for index in operator.outputs]
+    read = {index for operator in graph.operators for index in operator.inputs}
+    graph.outputs += [index for index in made if index not in read]
+
+
+def _side_by_side(seed: int) -> bytes:
+    """Layers of the kinds that usual networks have few of."""
+    graph = RandomGraph(np.random.default_rng(seed))
+    for kind in [*RARE] * TWICE:
+        _beside(graph, kind)
+    return graph.write()
+
+
 def network(seed: int) -> bytes:
     """A network that is a pure function of its seed.
 
-    Of each four, one has the shapes of the compiler's tests (and so every operator that these draw), one is dense.
+    Of each five, one holds rare operators side by side; of the four others, one has the shapes of the compiler's tests
+    (and so every operator that these draw), one is dense.
     """
+    if seed % 5 == 4:
+        return _side_by_side(seed)
+    seed -= seed // 5
     if seed % 4 == 2:
         return random_chain(seed)[0]
     net = _Network(seed)

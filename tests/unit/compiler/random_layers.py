@@ -93,13 +93,13 @@ def biases(graph: RandomGraph, count: int, scales: list[float], most: int) -> in
     return append(graph, WrittenTensor([count], "int32", scales, [0] * len(scales), 0, data))
 
 
-def transpose_conv(graph: RandomGraph, kind: str, source: int) -> int:
-    """A window and strides of up to three, with every padding; or nothing, where the image is large already."""
+def transpose_conv(graph: RandomGraph, kind: str, source: int, most_channels: int = 8) -> int:
+    """A window of up to three, strides of up to two, every padding; or nothing, where the image is large already."""
     rng, tensor = graph.rng, graph.tensors[source]
     _, height, width, depth = tensor.shape
     if height * width * depth > MOST_ELEMENTS:
         return source
-    channels = int(rng.integers(1, 9))
+    channels = int(rng.integers(1, most_channels + 1))
     window, stride = rng.integers(1, 4, 2), rng.integers(1, 3, 2)
     padding = int(rng.integers(0, 2))
     sizes = [
@@ -118,13 +118,13 @@ def transpose_conv(graph: RandomGraph, kind: str, source: int) -> int:
     return target
 
 
-def lstm(graph: RandomGraph, kind: str, source: int) -> int:
+def lstm(graph: RandomGraph, kind: str, source: int, most_units: int = 8) -> int:
     """Over the pixels of the image, one after the other; or nothing, where there are too many."""
     tensor = graph.tensors[source]
     _, height, width, depth = tensor.shape
     if height * width > LSTM_STEPS:
         return source
-    units = int(graph.rng.integers(1, 9))
+    units = int(graph.rng.integers(1, most_units + 1))
     rows = WrittenTensor([1, height * width, depth], "int8", tensor.scales, tensor.zero_points)
     operands = [-1] * 24
     operands[0] = append(graph, rows)
