@@ -23,7 +23,11 @@ BOARDS = load_boards(IMAGE / "boards")
 DIGITS = compile_model((IMAGE / "samples" / "mnist.tflite").read_bytes())
 EVERY_KIND = [compile_model(random_chain(seed, KINDS)[0]) for seed in range(12)]
 CPUS = sorted({board.cpu for board in BOARDS.values()})
-EVERY_KERNEL = [(cpu, "balanced") for cpu in CPUS] + [("cortex-m4", "speed"), ("cortex-m4", "size")]
+EVERY_KERNEL = [
+    *((cpu, "balanced") for cpu in CPUS if cpu != "cortex-m55"),
+    ("cortex-m4", "speed"),
+    ("cortex-m4", "size"),
+]
 """The processors and aims for which rare operators were measured as well."""
 
 
