@@ -81,4 +81,4 @@ class RegistrationKeeper:
         except Lwm2mError as error:
             _log.info("device did not say what it runs", endpoint=endpoint, error=str(error))
             return
-        self._waiting.put_nowait(partial(self._devices.reported, endpoint, identity))
+        self._waiting.put_nowait(partial(self._devices.reported, registration, identity))

@@ -149,8 +149,6 @@ class Conversation(Generic[Record, Outcome]):
         """What the device says of an update that has come to its end."""
         bridge, endpoint = self._link.bridge, self._link.endpoint
         report = await read_report(bridge, endpoint) if update.attempt else None
-        if self._link.row.kind != "sota":
-            return Evidence(report)
         try:
             registration = await self._link.registration()
             identity: DeviceIdentity | None = None

@@ -76,15 +76,15 @@ class DeviceService:
             session.add(row)
             events.append(session, "device.deregistered", _subject(row.endpoint), {"reason": event.reason.value})
 
-    def reported(self, endpoint: str, identity: DeviceIdentity) -> None:
+    def reported(self, registration: Registration, identity: DeviceIdentity) -> None:
         """Write down what a device said of itself after it registered."""
         with self._database.write() as transaction:
             session = transaction.session
-            row = rows.by_endpoint(session, endpoint)
-            if row is None:
-                return
+            row = rows.by_endpoint(session, registration.endpoint)
+            if row is None or (row.registration or {}).get("id") != registration.id:
+                return  # it has registered anew since it was asked, perhaps with other firmware
             note_identity(session, row, identity)
-            if rows.live_update(session, endpoint) is None:
+            if rows.live_update(session, registration.endpoint) is None:
                 _forget_what_runs_no_more(session, row)
             session.add(row)
 
