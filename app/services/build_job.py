@@ -17,9 +17,10 @@ from app.storage import builders as builder_rows
 from app.storage import builds as rows
 from app.storage import models as model_rows
 from app.storage.blobs import BlobStore
+from app.storage.columns import now
 from app.storage.database import Database
 from app.storage.logs import LogStore
-from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, now
+from app.storage.tables import ArtifactRow, BuilderRow, BuildRow
 from builders.contract import Board
 from builders.errors import BuilderError, CancelledError
 from builders.runner import BuilderRunner, Limits

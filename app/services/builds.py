@@ -14,10 +14,11 @@ from app.services.models import ModelService
 from app.services.ports import JobEngine
 from app.storage import builds as rows
 from app.storage import events
+from app.storage.columns import now
 from app.storage.database import Database, Transaction
 from app.storage.logs import LogStore
 from app.storage.pages import Page
-from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow, now
+from app.storage.tables import ArtifactRow, BuilderRow, BuildRow, ModelVersionRow
 from builders.contract import check_parameters
 from builders.runner import BuilderRunner
 

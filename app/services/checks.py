@@ -9,8 +9,9 @@ from app.services.identity import new_id
 from app.services.ports import JobEngine
 from app.storage import checks as rows
 from app.storage import events
+from app.storage.columns import now
 from app.storage.database import Database, Transaction
-from app.storage.tables import BuilderCheckRow, now
+from app.storage.tables import BuilderCheckRow
 
 QUEUED, RUNNING, PASSED, FAILED = "queued", "running", "passed", "failed"
 

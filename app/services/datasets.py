@@ -15,9 +15,10 @@ from app.services.dataset_files import DatasetFiles
 from app.storage import datasets as rows
 from app.storage import events
 from app.storage import snapshots as snapshot_rows
+from app.storage.columns import now
 from app.storage.database import Transaction
+from app.storage.dataset_tables import DatasetRow
 from app.storage.pages import Page
-from app.storage.tables import DatasetRow, now
 from lwm2m.security import open_sealed, seal
 from zoo.datasets.picture import MAX_EXAMPLES, Example, picture
 from zoo.datasets.schema import Schema

@@ -15,9 +15,10 @@ from app.storage import builds as build_rows
 from app.storage import devices as rows
 from app.storage import events
 from app.storage import models as model_rows
+from app.storage.columns import now
 from app.storage.database import Database
 from app.storage.pages import Page
-from app.storage.tables import ArtifactRow, DeviceRow, EventRow, now
+from app.storage.tables import ArtifactRow, DeviceRow, EventRow
 from lwm2m.events import Deregistered, Event, Notification, Registered, Updated
 from lwm2m.nodes import flatten
 from lwm2m.observations import Observation

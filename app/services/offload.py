@@ -20,9 +20,11 @@ from app.storage import events, snapshots
 from app.storage import offload as rows
 from app.storage import training as training_rows
 from app.storage.blobs import BlobStore
+from app.storage.columns import now
 from app.storage.database import Transaction
+from app.storage.dataset_tables import DatasetSnapshotRow
 from app.storage.pages import Page
-from app.storage.tables import DatasetSnapshotRow, OffloadSessionRow, TrainingJobRow, now
+from app.storage.tables import OffloadSessionRow, TrainingJobRow
 from zoo.datasets import snapshot
 from zoo.datasets.split import Plan as Split
 from zoo.training.kinds import OFFLOAD

@@ -16,8 +16,8 @@ from app.services.identity import new_id
 from app.storage import datasets as rows
 from app.storage import events
 from app.storage.database import Database, Transaction
+from app.storage.dataset_tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
 from app.storage.pages import Page
-from app.storage.tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
 from zoo.datasets.rows import Limits, Options
 from zoo.datasets.schema import Schema
 from zoo.datasets.snapshot import Part

@@ -17,8 +17,8 @@ from app.services.dataset_files import DatasetFiles
 from app.storage import datasets, events
 from app.storage import snapshots as rows
 from app.storage.database import Transaction
+from app.storage.dataset_tables import DatasetRow, DatasetSnapshotRow
 from app.storage.pages import Page
-from app.storage.tables import DatasetRow, DatasetSnapshotRow
 from zoo.datasets import snapshot
 from zoo.datasets.schema import Schema
 from zoo.datasets.snapshot import PARTS, Part

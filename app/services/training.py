@@ -12,9 +12,10 @@ from app.services.models import ModelService
 from app.services.ports import JobEngine
 from app.storage import events, snapshots
 from app.storage import training as rows
+from app.storage.columns import now
 from app.storage.database import Database, Transaction
 from app.storage.pages import Page
-from app.storage.tables import ModelVersionRow, TrainingJobRow, now
+from app.storage.tables import ModelVersionRow, TrainingJobRow
 from zoo.cards import catalog, recipe_names, recipe_text
 from zoo.training.kinds import EVALUATE, KINDS, Kind
 from zoo.training.recipe import Recipe, parse_recipe, read_recipe

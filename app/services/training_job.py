@@ -19,8 +19,9 @@ from app.storage import events, snapshots
 from app.storage import models as model_rows
 from app.storage import training as rows
 from app.storage.blobs import BlobStore
+from app.storage.columns import now
 from app.storage.database import Database, Transaction
-from app.storage.tables import TrainingEpochRow, TrainingJobRow, now
+from app.storage.tables import TrainingEpochRow, TrainingJobRow
 from zoo.errors import ModelError
 from zoo.training import supervisor
 from zoo.training.errors import CancelledTraining, TrainingError, WorkerKilled

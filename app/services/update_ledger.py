@@ -17,8 +17,9 @@ from app.services.update_words import record
 from app.storage import builds as build_rows
 from app.storage import devices as rows
 from app.storage import models as model_rows
+from app.storage.columns import now
 from app.storage.database import Database
-from app.storage.tables import ArtifactRow, DeviceRow, UpdateRow, now
+from app.storage.tables import ArtifactRow, DeviceRow, UpdateRow
 from lwm2m.update_progress import UpdateProgress, UpdateState
 
 _log = structlog.get_logger(__name__)

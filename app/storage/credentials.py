@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, select
 
-from app.storage.tables import CredentialRow, now
+from app.storage.columns import now
+from app.storage.tables import CredentialRow
 
 
 def all_rows(session: Session) -> Sequence[CredentialRow]:

@@ -7,8 +7,8 @@ from sqlalchemy import delete, insert
 from sqlalchemy import select as sqlalchemy_select
 from sqlmodel import Session, col, func, select
 
+from app.storage.dataset_tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
 from app.storage.pages import Page, page
-from app.storage.tables import DatasetRow, DatasetSampleRow, DatasetUploadRow
 
 _INSERTED_AT_ONCE = 2000
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 from sqlmodel import col, delete
 
+from app.storage.columns import now
 from app.storage.database import Database
-from app.storage.tables import IdempotencyRow, now
+from app.storage.tables import IdempotencyRow
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sqlmodel import Session, col, select
 
+from app.storage.dataset_tables import DatasetSnapshotRow, DatasetSnapshotUseRow
 from app.storage.pages import Page, page
-from app.storage.tables import DatasetSnapshotRow, DatasetSnapshotUseRow
 
 
 def by_sha256(session: Session, sha256: str) -> DatasetSnapshotRow | None:

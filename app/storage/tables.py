@@ -1,45 +1,15 @@
-"""The tables; the only place where SQLModel is used. Alembic's migrations must agree (`alembic check` in the tests)."""
+"""The tables of the chain from a model to a device; SQLModel is used for tables alone. Alembic's migrations must agree.
 
-from datetime import UTC, datetime
+Those of datasets and of federations have modules of their own.
+"""
+
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, Dialect, Index, String, text
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-
-def now() -> datetime:
-    """The present, aware."""
-    return datetime.now(UTC)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC time, kept as ISO text: sorts as it reads, and is the same on every database."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """To the database."""
-        return None if value is None else value.astimezone(UTC).isoformat(timespec="microseconds")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """From the database."""
-        return None if value is None else datetime.fromisoformat(value)
-
-
-def _moment(*, nullable: bool = False) -> Any:
-    return (
-        Field(default=None, sa_column=Column(Moment, nullable=nullable))
-        if nullable
-        else Field(default_factory=now, sa_column=Column(Moment, nullable=False))
-    )
-
-
-def _json(*, nullable: bool = False) -> Any:
-    if nullable:
-        return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=True))
-    return Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+from app.storage.columns import json, moment
 
 
 class BuilderRow(SQLModel, table=True):
@@ -52,8 +22,8 @@ class BuilderRow(SQLModel, table=True):
     image: str = Field(max_length=300)
     digest: str = Field(unique=True, max_length=100)
     engine: str = Field(max_length=10)
-    manifest: dict[str, Any] = _json()
-    created_at: datetime = _moment()
+    manifest: dict[str, Any] = json()
+    created_at: datetime = moment()
 
 
 class BuilderCheckRow(SQLModel, table=True):
@@ -75,12 +45,12 @@ class BuilderCheckRow(SQLModel, table=True):
     builder_id: str = Field(max_length=40)
     digest: str = Field(max_length=100)
     state: str = Field(default="queued", max_length=12)
-    rules: list[dict[str, Any]] | None = _json(nullable=True)
-    error: dict[str, Any] | None = _json(nullable=True)
+    rules: list[dict[str, Any]] | None = json(nullable=True)
+    error: dict[str, Any] | None = json(nullable=True)
     attempts: int = 0
-    created_at: datetime = _moment()
-    started_at: datetime | None = _moment(nullable=True)
-    finished_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = moment()
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
 
 
 class ModelRow(SQLModel, table=True):
@@ -89,7 +59,7 @@ class ModelRow(SQLModel, table=True):
     __tablename__ = "model"
     name: str = Field(primary_key=True, max_length=63)
     active_version: int
-    created_at: datetime = _moment()
+    created_at: datetime = moment()
 
 
 class ModelVersionRow(SQLModel, table=True):
@@ -101,13 +71,13 @@ class ModelVersionRow(SQLModel, table=True):
     version: int = Field(primary_key=True)
     sha256: str = Field(max_length=64)
     size: int
-    report: dict[str, Any] = _json()
-    golden: dict[str, Any] = _json()
-    card: dict[str, Any] | None = _json(nullable=True)
-    formats: dict[str, Any] | None = _json(nullable=True)
-    lineage: dict[str, Any] | None = _json(nullable=True)
-    evaluation: dict[str, Any] | None = _json(nullable=True)
-    created_at: datetime = _moment()
+    report: dict[str, Any] = json()
+    golden: dict[str, Any] = json()
+    card: dict[str, Any] | None = json(nullable=True)
+    formats: dict[str, Any] | None = json(nullable=True)
+    lineage: dict[str, Any] | None = json(nullable=True)
+    evaluation: dict[str, Any] | None = json(nullable=True)
+    created_at: datetime = moment()
 
 
 class TrainingJobRow(SQLModel, table=True):
@@ -120,23 +90,23 @@ class TrainingJobRow(SQLModel, table=True):
     kind: str = Field(max_length=20)
     model: str = Field(max_length=63, index=True)
     version: int | None = None
-    parent: dict[str, Any] | None = _json(nullable=True)
+    parent: dict[str, Any] | None = json(nullable=True)
     snapshot_sha256: str = Field(max_length=64)
     dataset: str | None = Field(default=None, max_length=63)
-    recipe: dict[str, Any] | None = _json(nullable=True)
-    offload: dict[str, Any] | None = _json(nullable=True)
+    recipe: dict[str, Any] | None = json(nullable=True)
+    offload: dict[str, Any] | None = json(nullable=True)
     seed: int | None = None
     activate: bool = False
     epochs_done: int = 0
     epochs_total: int = 0
-    result: dict[str, Any] | None = _json(nullable=True)
-    error: dict[str, Any] | None = _json(nullable=True)
+    result: dict[str, Any] | None = json(nullable=True)
+    error: dict[str, Any] | None = json(nullable=True)
     attempts: int = 0
     fruitless: int = 0
     cancel_requested: bool = False
-    created_at: datetime = _moment()
-    started_at: datetime | None = _moment(nullable=True)
-    finished_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = moment()
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
 
 
 class OffloadSessionRow(SQLModel, table=True):
@@ -150,12 +120,12 @@ class OffloadSessionRow(SQLModel, table=True):
     seed: int
     receiver_conf: str
     sender_conf: str | None = None
-    files: dict[str, Any] = _json()
+    files: dict[str, Any] = json()
     job_id: str | None = Field(default=None, max_length=40)
     cancelled: bool = False
-    registered: dict[str, Any] | None = _json(nullable=True)
-    created_at: datetime = _moment()
-    deadline_at: datetime = _moment()
+    registered: dict[str, Any] | None = json(nullable=True)
+    created_at: datetime = moment()
+    deadline_at: datetime = moment()
 
 
 class OffloadModelRow(SQLModel, table=True):
@@ -171,7 +141,7 @@ class OffloadModelRow(SQLModel, table=True):
     active: bool
     deleted: bool = False
     session_id: str | None = Field(default=None, max_length=40)
-    created_at: datetime = _moment()
+    created_at: datetime = moment()
 
 
 class TrainingEpochRow(SQLModel, table=True):
@@ -180,7 +150,7 @@ class TrainingEpochRow(SQLModel, table=True):
     __tablename__ = "training_epoch"
     job_id: str = Field(primary_key=True, max_length=40)
     epoch: int = Field(primary_key=True)
-    figures: dict[str, Any] = _json()
+    figures: dict[str, Any] = json()
 
 
 class BuildRow(SQLModel, table=True):
@@ -206,18 +176,18 @@ class BuildRow(SQLModel, table=True):
     board: str = Field(max_length=63)
     builder_id: str = Field(max_length=40)
     builder_digest: str = Field(max_length=100)
-    parameters: dict[str, Any] = _json()
+    parameters: dict[str, Any] = json()
     firmware_version: str = Field(max_length=40)
     security_counter: int
     artifact_sha256: str | None = Field(default=None, max_length=64)
-    artifacts: list[dict[str, Any]] | None = _json(nullable=True)
-    result: dict[str, Any] | None = _json(nullable=True)
-    error: dict[str, Any] | None = _json(nullable=True)
+    artifacts: list[dict[str, Any]] | None = json(nullable=True)
+    result: dict[str, Any] | None = json(nullable=True)
+    error: dict[str, Any] | None = json(nullable=True)
     attempts: int = 0
     cancel_requested: bool = False
-    created_at: datetime = _moment()
-    started_at: datetime | None = _moment(nullable=True)
-    finished_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = moment()
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
 
 
 class ArtifactRow(SQLModel, table=True):
@@ -240,81 +210,7 @@ class ArtifactRow(SQLModel, table=True):
     model_sha256: str = Field(max_length=64)
     builder_digest: str = Field(max_length=100)
     build_id: str = Field(max_length=40)
-    created_at: datetime = _moment()
-
-
-class DatasetRow(SQLModel, table=True):
-    """A dataset; `data_schema` is there from its first samples on, `signing_key` is sealed."""
-
-    __tablename__ = "dataset"
-    name: str = Field(primary_key=True, max_length=63)
-    description: str = Field(max_length=2000)
-    retain_days: int | None = None
-    signing_key: str | None = Field(default=None, max_length=2000)
-    data_schema: dict[str, Any] | None = _json(nullable=True)
-    created_at: datetime = _moment()
-
-
-class DatasetUploadRow(SQLModel, table=True):
-    """What came in one call: a file of accepted samples and one of rejected rows; the same bytes come in once."""
-
-    __tablename__ = "dataset_upload"
-    __table_args__ = (Index("ix_dataset_upload_fingerprint", "dataset", "fingerprint", unique=True),)
-    seq: int | None = Field(default=None, primary_key=True)
-    id: str = Field(unique=True, max_length=40)
-    dataset: str = Field(foreign_key="dataset.name", max_length=63)
-    fingerprint: str = Field(max_length=64)
-    format: str = Field(max_length=20)
-    samples_sha256: str = Field(max_length=64, index=True)
-    rejected_sha256: str | None = Field(default=None, max_length=64, index=True)
-    size: int
-    accepted: int
-    rejected: int
-    duplicates: int
-    reasons: list[dict[str, Any]] = _json()
-    created_at: datetime = _moment()
-
-
-class DatasetSampleRow(SQLModel, table=True):
-    """One sample: `position` is its row in the upload's file, `sha256` that of its values."""
-
-    __tablename__ = "dataset_sample"
-    __table_args__ = (
-        Index("ix_dataset_sample_sha256", "dataset", "sha256"),
-        Index("ix_dataset_sample_label", "dataset", "label"),
-    )
-    seq: int | None = Field(default=None, primary_key=True)
-    dataset: str = Field(foreign_key="dataset.name", max_length=63)
-    upload: int = Field(foreign_key="dataset_upload.seq", index=True)
-    position: int
-    sha256: str = Field(max_length=64)
-    label: str | None = Field(default=None, max_length=100)
-    origin: str | None = Field(default=None, max_length=100)
-    part: str | None = Field(default=None, max_length=10)
-
-
-class DatasetSnapshotRow(SQLModel, table=True):
-    """An immutable copy of a dataset with its split; the row outlives the dataset, and the file when it is removed."""
-
-    __tablename__ = "dataset_snapshot"
-    __table_args__ = (Index("ix_dataset_snapshot_sha256", "sha256", "dataset", unique=True),)
-    seq: int | None = Field(default=None, primary_key=True)
-    dataset: str = Field(max_length=63, index=True)
-    sha256: str = Field(max_length=64)
-    size: int
-    samples: int
-    data_schema: dict[str, Any] = _json()
-    split: dict[str, Any] = _json()
-    created_at: datetime = _moment()
-    removed_at: datetime | None = _moment(nullable=True)
-
-
-class DatasetSnapshotUseRow(SQLModel, table=True):
-    """Who depends on a snapshot, as `training-job/<id>` or `model/<name>/<version>`: its file is kept meanwhile."""
-
-    __tablename__ = "dataset_snapshot_use"
-    sha256: str = Field(primary_key=True, max_length=64)
-    subject: str = Field(primary_key=True, max_length=300)
+    created_at: datetime = moment()
 
 
 class DeviceRow(SQLModel, table=True):
@@ -322,9 +218,9 @@ class DeviceRow(SQLModel, table=True):
 
     __tablename__ = "device"
     endpoint: str = Field(primary_key=True, max_length=255)
-    registration: dict[str, Any] | None = _json(nullable=True)
-    observations: list[dict[str, Any]] | None = _json(nullable=True)
-    expires_at: datetime | None = _moment(nullable=True)
+    registration: dict[str, Any] | None = json(nullable=True)
+    observations: list[dict[str, Any]] | None = json(nullable=True)
+    expires_at: datetime | None = moment(nullable=True)
     board: str | None = Field(default=None, max_length=63)
     firmware_version: str | None = Field(default=None, max_length=64)
     artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
@@ -332,9 +228,9 @@ class DeviceRow(SQLModel, table=True):
     model_source: str | None = Field(default=None, max_length=10)
     model_sha256: str | None = Field(default=None, max_length=64)
     model_artifact_sha256: str | None = Field(default=None, max_length=64, index=True)
-    model_slots: list[dict[str, Any]] | None = _json(nullable=True)
-    first_seen_at: datetime = _moment()
-    last_seen_at: datetime = _moment()
+    model_slots: list[dict[str, Any]] | None = json(nullable=True)
+    first_seen_at: datetime = moment()
+    last_seen_at: datetime = moment()
 
 
 class CredentialRow(SQLModel, table=True):
@@ -344,7 +240,7 @@ class CredentialRow(SQLModel, table=True):
     endpoint: str = Field(primary_key=True, max_length=255)
     claim: str = Field(unique=True, max_length=140)
     sealed: str = Field(max_length=2000)
-    created_at: datetime = _moment()
+    created_at: datetime = moment()
 
 
 class UpdateRow(SQLModel, table=True):
@@ -377,18 +273,18 @@ class UpdateRow(SQLModel, table=True):
     max_defer_seconds: int | None = None
     token: str = Field(unique=True, max_length=64)
     state: str = Field(default="pending", max_length=12, index=True)
-    machine: dict[str, Any] | None = _json(nullable=True)
+    machine: dict[str, Any] | None = json(nullable=True)
     reason: str | None = None
     result: int | None = None
-    report: dict[str, Any] | None = _json(nullable=True)
-    inference: dict[str, Any] | None = _json(nullable=True)
+    report: dict[str, Any] | None = json(nullable=True)
+    inference: dict[str, Any] | None = json(nullable=True)
     bytes_sent: int = 0
     bytes_total: int
     cancel_requested: bool = False
-    created_at: datetime = _moment()
-    started_at: datetime | None = _moment(nullable=True)
-    finished_at: datetime | None = _moment(nullable=True)
-    deadline_at: datetime | None = _moment(nullable=True)
+    created_at: datetime = moment()
+    started_at: datetime | None = moment(nullable=True)
+    finished_at: datetime | None = moment(nullable=True)
+    deadline_at: datetime | None = moment(nullable=True)
 
 
 class EventRow(SQLModel, table=True):
@@ -397,10 +293,10 @@ class EventRow(SQLModel, table=True):
     __tablename__ = "event"
     __table_args__ = {"sqlite_autoincrement": True}
     id: int | None = Field(default=None, primary_key=True)
-    at: datetime = _moment()
+    at: datetime = moment()
     type: str = Field(max_length=60)
     subject: str = Field(max_length=300, index=True)
-    data: dict[str, Any] = _json()
+    data: dict[str, Any] = json()
 
 
 class IdempotencyRow(SQLModel, table=True):
@@ -413,4 +309,4 @@ class IdempotencyRow(SQLModel, table=True):
     status: int | None = None
     body: str | None = None
     location: str | None = Field(default=None, max_length=300)
-    created_at: datetime = _moment()
+    created_at: datetime = moment()
