@@ -7,15 +7,16 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from app.storage import tables
+from app.storage import columns, dataset_tables, federation_tables, tables
 
-assert tables  # noqa: S101 - importing it fills the metadata
+for module in (dataset_tables, federation_tables, tables):
+    assert module  # noqa: S101 - importing it fills the metadata
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:
     """Write our column types as the plain SQL type beneath, so that a migration never changes with the code."""
-    if kind == "type" and isinstance(item, AutoString | tables.Moment):
-        return f"sa.String(length={item.length if isinstance(item, AutoString) else tables.Moment.impl.length})"
+    if kind == "type" and isinstance(item, AutoString | columns.Moment):
+        return f"sa.String(length={item.length if isinstance(item, AutoString) else columns.Moment.impl.length})"
     return False
 
 

@@ -3,10 +3,12 @@
     AppError                       500  internal
     ├── NotFound                   404  <thing>_not_found
     ├── BadRequest                 400  bad_request, ...
+    ├── Unauthorised               401  token_missing, token_invalid
+    ├── Forbidden                  403  not_selected
     ├── Invalid                    422  invalid, model_*, builder_*, upload_*, ...
     ├── Conflict                   409  conflict, ...
     ├── PreconditionFailed         412  etag_mismatch
-    ├── TooLarge                   413  body_too_large, model_too_large, upload_too_large
+    ├── TooLarge                   413  body_too_large, model_too_large, upload_too_large, update_too_large
     ├── UnsupportedMedia           415  unsupported_media_type
     ├── RangeNotSatisfiable        416  range_not_satisfiable
     ├── Unavailable                503  docker_unavailable, ...
@@ -19,6 +21,7 @@ from builders.errors import BuilderError, BuildRefusedError
 from lwm2m.errors import Lwm2mError, NotRegistered
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
+from zoo.federated.errors import FederatedError, Refusal
 from zoo.training.errors import RecipeError
 from zoo.training.offload.errors import OffloadError
 
@@ -49,6 +52,20 @@ class BadRequest(AppError):
 
     status = 400
     title = "Bad request"
+
+
+class Unauthorised(AppError):
+    """Who asks is not known."""
+
+    status = 401
+    title = "Unauthorised"
+
+
+class Forbidden(AppError):
+    """Who asks is known, and may not."""
+
+    status = 403
+    title = "Forbidden"
 
 
 class Invalid(AppError):
@@ -125,10 +142,19 @@ _BY_CODE: dict[str, type[AppError]] = {
     "upload_too_large": TooLarge,
     "no_such_model": NotFound,
     "docker_unavailable": Unavailable,
+    Refusal.NOT_SELECTED: Forbidden,
+    Refusal.TOO_LARGE: TooLarge,
+    Refusal.STALE_ROUND: Conflict,
+    Refusal.NOT_OPEN: Conflict,
+    Refusal.WRONG_BASE: Conflict,
+    Refusal.DUPLICATE: Conflict,
 }
 
 
-def translate(error: ModelError | DatasetError | RecipeError | OffloadError | BuilderError) -> AppError:
+CapabilityError = ModelError | DatasetError | RecipeError | OffloadError | FederatedError | BuilderError
+
+
+def translate(error: CapabilityError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
     if isinstance(error, BuildRefusedError):
         return Invalid(error.reason, str(error), error.remedy)

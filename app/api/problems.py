@@ -10,11 +10,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.contract.models import Error, Problem
-from app.errors import AppError, translate
+from app.errors import AppError, CapabilityError, Unauthorised, translate
 from app.storage.pages import BadCursor
 from builders.errors import BuilderError
 from zoo.datasets.errors import DatasetError
 from zoo.errors import ModelError
+from zoo.federated.errors import FederatedError
 from zoo.training.errors import RecipeError
 from zoo.training.offload.errors import OffloadError
 
@@ -49,7 +50,11 @@ def problem(
 
 def of_error(error: AppError) -> JSONResponse:
     """The problem of an error of the tree."""
-    return problem(error.status, error.slug, error.detail, error.remedy, title=error.title, field=error.field)
+    # RFC 9110, 15.5.2: a 401 says how to do better.
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthorised) else None
+    return problem(
+        error.status, error.slug, error.detail, error.remedy, title=error.title, field=error.field, headers=headers
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -63,10 +68,9 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(DatasetError)
     @app.exception_handler(RecipeError)
     @app.exception_handler(OffloadError)
+    @app.exception_handler(FederatedError)
     @app.exception_handler(BuilderError)
-    async def capability_error(
-        _request: Request, error: ModelError | DatasetError | RecipeError | OffloadError | BuilderError
-    ) -> JSONResponse:
+    async def capability_error(_request: Request, error: CapabilityError) -> JSONResponse:
         return of_error(translate(error))
 
     @app.exception_handler(BadCursor)

@@ -95,6 +95,7 @@ class TrainingJobRow(SQLModel, table=True):
     dataset: str | None = Field(default=None, max_length=63)
     recipe: dict[str, Any] | None = json(nullable=True)
     offload: dict[str, Any] | None = json(nullable=True)
+    federated: dict[str, Any] | None = json(nullable=True)
     seed: int | None = None
     activate: bool = False
     epochs_done: int = 0
