@@ -9,6 +9,9 @@ from app.services.device_link import DeviceLink
 from app.services.firmware_driver import FirmwareDriver, Outcome
 from app.services.update_ledger import Evidence, UpdateLedger
 from app.storage.tables import UpdateRow
+from lwm2m.errors import Lwm2mError
+from lwm2m.paths import Path
+from lwm2m.registration import Registration
 from lwm2m.update_progress import Finish, Started, UpdateState, finish
 from lwm2m.update_record import Event, Failed, FirmwareUpdate, Operation
 
@@ -30,8 +33,11 @@ class Server:
     def uri(self, _registration: object) -> str:
         return "coap://host/package"
 
-    async def registration(self) -> object:
-        return object()
+    async def registration(self) -> Registration:
+        return Registration("r", self.endpoint, "127.0.0.1:4000", 60, registered_at=0.0, updated_at=0.0)
+
+    async def read(self, _endpoint: str, _path: Path) -> object:
+        raise Lwm2mError("the device does not answer")
 
     def save(self, update: FirmwareUpdate, **_: object) -> UpdateRow:
         self.row.machine = update.to_json()
