@@ -28,7 +28,7 @@ from lwm2m.paths import Path
 from lwm2m.transports.association import AssociationEnded
 
 ANSWER_SECONDS = 10.0  # for an answer to Register and Update; CoAP alone would wait 93
-FAREWELL_SECONDS = 2.0
+FAREWELL_SECONDS = 4.0  # one retransmission fits: the first answer is waited for 2 to 3 s (RFC 7252, 4.8)
 BOOTSTRAP_SECONDS = 60.0  # from the answer to Bootstrap-Request to Bootstrap-Finish
 
 _log = logging.getLogger(__name__)
