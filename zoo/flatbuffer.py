@@ -146,6 +146,13 @@ class Table:
         """The length of the byte vector in field `number`, without reading it."""
         return self._vector(number, 1)[1]
 
+    def content(self, number: int, limit: int) -> bytes:
+        """The byte vector in field `number`; one longer than `limit` is malformed."""
+        start, count = self._vector(number, 1)
+        if count > limit:
+            raise ModelMalformedError(f"A part of {count} bytes is longer than the {limit} allowed.")
+        return self.buffer.data[start : start + count]
+
     def text(self, number: int, limit: int) -> str:
         """The string in field `number`, cut to `limit` bytes; bytes that are no UTF-8 become replacement characters."""
         start, count = self._vector(number, 1)

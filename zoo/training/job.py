@@ -39,6 +39,14 @@ class Offload:
 
 
 @dataclass(frozen=True)
+class Trainable:
+    """How a model is to be trained on devices: `scope` is all or head, a step takes `batch` samples."""
+
+    scope: str
+    batch: int
+
+
+@dataclass(frozen=True)
 class Job:
     """One training. Paths are absolute; the snapshot's file is checked against its hash."""
 
@@ -50,6 +58,7 @@ class Job:
     memory_bytes: int
     seconds: int
     offload: Offload | None = None
+    trainable: Trainable | None = None
 
     def key(self) -> str:
         """What a checkpoint belongs to: everything that determines the numbers, and no path or limit."""
@@ -60,6 +69,7 @@ class Job:
             self.recipe,
             None if parent is None else [Path(parent.keras or parent.int8).name, parent.recipe, parent.scaling],
             None if offload is None else {**asdict(offload), "weights": offload.weights and Path(offload.weights).name},
+            None if self.trainable is None else asdict(self.trainable),
         ]
         return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()
 
@@ -71,11 +81,8 @@ class Job:
     def parse(cls, text: str) -> Job:
         """Read job.json."""
         fields = json.loads(text)
-        parent, offload = fields["parent"], fields["offload"]
-        known = {
-            "parent": None if parent is None else Parent(**parent),
-            "offload": None if offload is None else Offload(**offload),
-        }
+        parts = {"parent": Parent, "offload": Offload, "trainable": Trainable}
+        known = {name: None if fields[name] is None else part(**fields[name]) for name, part in parts.items()}
         return cls(**{**fields, **known})
 
 

@@ -10,7 +10,7 @@ from zoo.training.job import Outcome
 from zoo.training.work import Work
 
 CENTRALISED, TRANSFER, INCREMENTAL = "centralised", "transfer", "incremental"
-QUANTISE, EVALUATE, OFFLOAD = "quantise", "evaluate", "offload"
+QUANTISE, EVALUATE, OFFLOAD, TRAINABLE = "quantise", "evaluate", "offload", "trainable"
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,15 @@ KINDS: dict[str, Kind] = {
         recipe=False,
         parent=True,
         float_source=False,
+        learns=False,
+    ),
+    TRAINABLE: Kind(
+        "zoo.training.on_device.exporting",
+        "trainable",
+        tensorflow=True,
+        recipe=False,
+        parent=True,
+        float_source=True,
         learns=False,
     ),
     OFFLOAD: Kind(

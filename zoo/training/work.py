@@ -11,7 +11,7 @@ import numpy as np
 from zoo.training.data import Floats, Scaling, TrainingData
 from zoo.training.errors import DataError, RecipeError
 from zoo.training.evaluation import evaluate
-from zoo.training.job import JsonObject, Offload, Parent
+from zoo.training.job import JsonObject, Offload, Parent, Trainable
 from zoo.training.recipe import Recipe, parse_recipe
 
 Report = Callable[[dict[str, float]], None]
@@ -28,6 +28,7 @@ class Work:
     key: str
     report: Report
     offload: Offload | None = None
+    trainable: Trainable | None = None
 
     @property
     def asked(self) -> Recipe:

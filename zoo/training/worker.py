@@ -81,6 +81,7 @@ def _carry_out(job: Job, folder: Path, progress: TextIO) -> str:
         key=job.key(),
         report=report,
         offload=job.offload,
+        trainable=job.trainable,
     )
     return carry_out(job.kind, work).to_json()
 
