@@ -27,7 +27,7 @@ from app.contract.models import (
     ModelVersionPage,
 )
 
-ModelFormatName = Literal["keras", "float32", "float16", "dynamic_range", "nntrainer"]
+ModelFormatName = Literal["keras", "float32", "float16", "dynamic_range", "nntrainer", "trainable"]
 EvaluationPicture = Literal["confusion", "calibration", "errors", "drift"]
 
 handlers = Handlers()

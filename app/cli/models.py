@@ -138,7 +138,7 @@ def download(
     to: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="Where to write it.")],
     form: Annotated[
         str | None,
-        typer.Option("--form", help="keras, float32, float16, dynamic_range or nntrainer of a trained version."),
+        typer.Option("--form", help="keras, float32, float16, dynamic_range, nntrainer or trainable."),
     ] = None,
 ) -> None:
     """Download the .tflite; without @VERSION the active one."""

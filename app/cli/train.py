@@ -140,6 +140,18 @@ def evaluate(
     _start(context, "evaluate", parse_reference(model)[0], wait, parent=model, snapshot=snapshot)
 
 
+@commands.command()
+def trainable(
+    context: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="NAME, or NAME@VERSION.")],
+    scope: Annotated[str | None, typer.Option(metavar="all|head", help="What learns; the whole network.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, max=1024, help="Samples of a step; the recipe's batch.")] = None,
+    wait: Wait = True,
+) -> None:
+    """Make a version's form `trainable`: `models download --form trainable` has it, `on-device` trains it."""
+    _start(context, "trainable", parse_reference(model)[0], wait, parent=model, scope=scope, batch=batch)
+
+
 @commands.command("list")
 def list_jobs(
     context: typer.Context,

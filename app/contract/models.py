@@ -130,7 +130,7 @@ class ModelReport(BaseModel):
 
 
 class ModelFormat(BaseModel):
-    format: Literal["keras", "float32", "float16", "dynamic_range", "nntrainer"]
+    format: Literal["keras", "float32", "float16", "dynamic_range", "nntrainer", "trainable"]
     sha256: str
     size: Annotated[int, Field(description="Bytes")]
 
@@ -176,39 +176,6 @@ class RecipePage(BaseModel):
     next_cursor: str | None
 
 
-class TrainingJobRequest(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-    )
-    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate"]
-    model: Annotated[
-        str,
-        Field(
-            description="The model that gets the new version; a new name makes a new model",
-            examples=["my-digits"],
-            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
-        ),
-    ]
-    snapshot: Annotated[
-        str | None,
-        Field(
-            description="A data set's snapshot; without it the one that the parent was trained on",
-            pattern="^[0-9a-f]{64}$",
-        ),
-    ] = None
-    recipe: Annotated[
-        RecipeName | dict[str, Any] | None,
-        Field(description="A recipe, or the name of one that ships", examples=["digits-cnn"]),
-    ] = None
-    parent_model: Annotated[
-        str | None, Field(description="Without it `model`", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
-    ] = None
-    parent_version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
-    epochs: Annotated[int | None, Field(description="In place of the recipe's", ge=1, le=1000)] = None
-    seed: Annotated[int | None, Field(description="In place of the recipe's", ge=0, le=2147483647)] = None
-    activate: Annotated[bool, Field(description="Make the new version the active one")] = False
-
-
 class TrainingComparison(BaseModel):
     form: Literal["float32", "float16", "dynamic_range", "int8"]
     size: Annotated[int, Field(description="Bytes")]
@@ -230,7 +197,7 @@ class TrainingJob(BaseModel):
     id: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     kind: Annotated[
-        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "offload"],
+        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable", "offload"],
         Field(description="`offload` is begun by a session of offloading"),
     ]
     model: str
@@ -1033,7 +1000,7 @@ class BuilderCheck(BaseModel):
 class Lineage(BaseModel):
     job_id: str
     kind: Annotated[
-        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "offload"],
+        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable", "offload"],
         Field(description="`offload` is begun by a session of offloading"),
     ]
     snapshot_sha256: Annotated[str, Field(description="The data")]
@@ -1042,6 +1009,50 @@ class Lineage(BaseModel):
     seed: int | None
     parent: ParentVersion | None
     code: Annotated[dict[str, str], Field(description="The hash of the training code and the version of TensorFlow")]
+
+
+class TrainingJobRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable"]
+    model: Annotated[
+        str,
+        Field(
+            description="The model that gets the new version; a new name makes a new model",
+            examples=["my-digits"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
+    snapshot: Annotated[
+        str | None,
+        Field(
+            description="A data set's snapshot; without it the one that the parent was trained on",
+            pattern="^[0-9a-f]{64}$",
+        ),
+    ] = None
+    recipe: Annotated[
+        RecipeName | dict[str, Any] | None,
+        Field(description="A recipe, or the name of one that ships", examples=["digits-cnn"]),
+    ] = None
+    parent_model: Annotated[
+        str | None, Field(description="Without it `model`", pattern="^[a-z0-9][a-z0-9-]{0,62}$")
+    ] = None
+    parent_version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    epochs: Annotated[int | None, Field(description="In place of the recipe's", ge=1, le=1000)] = None
+    seed: Annotated[int | None, Field(description="In place of the recipe's", ge=0, le=2147483647)] = None
+    activate: Annotated[bool, Field(description="Make the new version the active one")] = False
+    scope: Annotated[
+        Literal["all", "head"] | None, Field(description="Of kind `trainable`; without it the whole network")
+    ] = None
+    batch: Annotated[
+        int | None,
+        Field(
+            description="Samples of one step on the device, of kind `trainable`; without it the recipe's batch",
+            ge=1,
+            le=1024,
+        ),
+    ] = None
 
 
 class OffloadSession(BaseModel):

@@ -167,7 +167,8 @@ class ModelService:
             raise NotFound(
                 "format_not_found",
                 f"{name} version {number} has no form {format_}; it has {there}.",
-                "A training makes keras and float32; a job of kind quantise adds float16 and dynamic_range.",
+                "A training makes keras and float32; a job of kind quantise adds float16 and dynamic_range, "
+                "one of kind trainable adds trainable.",
                 "format",
             )
         return str(found["sha256"])

@@ -17,7 +17,8 @@ from app.storage.database import Database, Transaction
 from app.storage.pages import Page
 from app.storage.tables import ModelVersionRow, TrainingJobRow
 from zoo.cards import catalog, recipe_names, recipe_text
-from zoo.training.kinds import EVALUATE, KINDS, Kind
+from zoo.training.kinds import EVALUATE, KINDS, TRAINABLE, Kind
+from zoo.training.on_device.document import ALL
 from zoo.training.recipe import Recipe, parse_recipe, read_recipe
 
 
@@ -38,7 +39,7 @@ class TrainingService:
         row = TrainingJobRow(
             id=new_id("trn"),
             kind=request.kind,
-            model=parent.model if request.kind == EVALUATE and parent else request.model,
+            model=parent.model if request.kind in {EVALUATE, TRAINABLE} and parent else request.model,
             parent=None
             if parent is None
             else {"model": parent.model, "version": parent.version, "sha256": parent.sha256},
@@ -47,6 +48,7 @@ class TrainingService:
             recipe=None if recipe is None else recipe.document,
             seed=recipe.seed if recipe is not None and kind.learns else None,
             activate=request.activate,
+            trainable=_trainable(request, parent),
             epochs_total=recipe.epochs if recipe is not None and kind.learns else 0,
         )
         return self.queue(transaction, row)
@@ -168,7 +170,7 @@ def as_training_job(row: TrainingJobRow) -> api.TrainingJob:
     """A job as the API shows it."""
     result = row.result or {}
     seconds = (row.finished_at - row.started_at).total_seconds() if row.finished_at and row.started_at else None
-    hidden = {"seq", "result", "offload", "cancel_requested", "activate", "fruitless"}
+    hidden = {"seq", "result", "offload", "federated", "trainable", "cancel_requested", "activate", "fruitless"}
     return api.TrainingJob.model_validate(
         {
             **row.model_dump(exclude=hidden),
@@ -199,6 +201,29 @@ def _recipe(request: api.TrainingJobRequest, parent: ModelVersionRow | None, kin
         return parse_recipe(inherited).with_changes(epochs=request.epochs, seed=request.seed) if inherited else None
     document = shipped_recipe(given.root, "body.recipe").recipe if isinstance(given, api.RecipeName) else given
     return parse_recipe(document).with_changes(epochs=request.epochs, seed=request.seed)
+
+
+def _trainable(request: api.TrainingJobRequest, parent: ModelVersionRow | None) -> dict[str, Any] | None:
+    """Scope and batch of a trainable model, with their defaults."""
+    if request.kind != TRAINABLE or parent is None:
+        for field in ("scope", "batch"):
+            if getattr(request, field) is not None:
+                raise Invalid(
+                    "option_not_taken",
+                    f"A job of kind {request.kind} makes no trainable model.",
+                    f"Leave {field} out, or use kind trainable.",
+                    f"body.{field}",
+                )
+        return None
+    recipe = recipe_of_version(parent)
+    if not recipe:
+        raise Invalid(
+            "recipe_unknown",
+            f"Nobody knows the recipe of {parent.model} version {parent.version}: neither its loss nor its batch.",
+            "Take a version that a job of kind centralised, incremental or transfer made.",
+            "body.parent_version",
+        )
+    return {"scope": request.scope or ALL, "batch": request.batch or parse_recipe(recipe).batch}
 
 
 def _snapshot(session: Session, request: api.TrainingJobRequest, parent: ModelVersionRow | None) -> Any:

@@ -25,7 +25,7 @@ from app.storage.tables import TrainingEpochRow, TrainingJobRow
 from zoo.errors import ModelError
 from zoo.training import supervisor
 from zoo.training.errors import CancelledTraining, TrainingError, WorkerKilled
-from zoo.training.job import RESULT, Job, Offload, Outcome, Parent, code_version
+from zoo.training.job import RESULT, Job, Offload, Outcome, Parent, Trainable, code_version
 
 _log = structlog.get_logger(__name__)
 
@@ -217,6 +217,7 @@ class TrainingJob:
             memory_bytes=self._settings.training_memory_bytes,
             seconds=self._settings.training_seconds,
             offload=None if row.offload is None else self._offload(row.offload),
+            trainable=None if row.trainable is None else Trainable(**row.trainable),
         )
 
     def _offload(self, asked: JsonObject) -> Offload:
@@ -246,8 +247,8 @@ class TrainingJob:
         outcome = made.outcome
         row.state = TrainingState.SUCCEEDED
         row.result = {"metric": (outcome.evaluation or {}).get("metric"), "comparison": outcome.comparison}
-        if made.examined is None:  # an evaluation: of the parent
-            row.version = self._evaluated(transaction.session, row, outcome)
+        if made.examined is None:  # an evaluation or another form, of the parent
+            row.version = self._completed(transaction.session, row, made)
         else:
             snapshot = snapshots.by_sha256(transaction.session, row.snapshot_sha256)
             schema = snapshot.data_schema if snapshot is not None else {}
@@ -261,13 +262,15 @@ class TrainingJob:
                 self._offloaded(transaction, row, made.formats["nntrainer"]["sha256"])
         snapshots.use(transaction.session, row.snapshot_sha256, f"model/{row.model}/{row.version}")
 
-    def _evaluated(self, session: Session, row: TrainingJobRow, outcome: Outcome) -> int | None:
-        """Give the parent the figures; its number."""
+    def _completed(self, session: Session, row: TrainingJobRow, made: "_Made") -> int | None:
+        """Give the parent the figures and the forms; its number."""
         parent = row.parent or {}
         version = model_rows.version(session, parent["model"], parent["version"])
         if version is None:
             raise LookupError(f"the parent of training job {row.id} is gone")
-        version.evaluation = {"snapshot_sha256": row.snapshot_sha256, **(outcome.evaluation or {})}
+        if made.outcome.evaluation is not None:
+            version.evaluation = {"snapshot_sha256": row.snapshot_sha256, **made.outcome.evaluation}
+        version.formats = {**(version.formats or {}), **made.formats} or None
         session.add(version)
         return version.version
 

@@ -96,6 +96,7 @@ class TrainingJobRow(SQLModel, table=True):
     recipe: dict[str, Any] | None = json(nullable=True)
     offload: dict[str, Any] | None = json(nullable=True)
     federated: dict[str, Any] | None = json(nullable=True)
+    trainable: dict[str, Any] | None = json(nullable=True)
     seed: int | None = None
     activate: bool = False
     epochs_done: int = 0

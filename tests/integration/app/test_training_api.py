@@ -16,6 +16,7 @@ from tests.support.server import ServerProcess
 from tests.support.workers import worker_in, workers_in
 from zoo.cards import load
 from zoo.predict import LoadedModel
+from zoo.training.on_device.trainer import LiteRtTrainer
 
 # Some seconds of training: long enough to be killed in. The best weights of early stopping must survive that too.
 RECIPE = {**SMALL_RECIPE, "epochs": 120, "early_stopping": {"patience": 110}}
@@ -226,6 +227,24 @@ def test_an_uploaded_version_is_evaluated_on_a_data_set(client: httpx.Client, sn
     assert evaluation["pictures"] == ["confusion", "calibration"]
 
 
+def test_003_1_a_version_gets_the_form_that_devices_train(client: httpx.Client, made: Job) -> None:
+    job = _ended(client, _start(client, kind="trainable", model="my-digits", parent_version=1, scope="head", batch=8))
+    assert (job["state"], job["version"], job["epochs_total"]) == ("succeeded", 1, 0), job
+    version = client.get("/v1/models/my-digits/versions/1").json()
+    assert version["metric"] == made["metric"], "the evaluation is still that of the training"
+    forms = {item["format"]: item["sha256"] for item in version["formats"]}
+    data = client.get("/v1/models/my-digits/versions/1/formats/trainable").content
+    assert hashlib.sha256(data).hexdigest() == forms["trainable"]
+    trainer = LiteRtTrainer(data)
+    document = trainer.document
+    assert (document.scope, document.batch, document.labels) == ("head", 8, tuple("0123456789"))
+    assert [item.name for item in trainer.parameters] == ["head/kernel", "head/bias"]
+    pictures, numbers = digits()
+    score = trainer.evaluate(document.samples(pictures[1200:]), numbers[1200:])
+    assert score.accuracy is not None
+    assert score.accuracy > 0.85
+
+
 def test_data_that_does_not_fit_the_model_ends_the_job_with_the_reason(client: httpx.Client, snapshot: str) -> None:
     job = _ended(client, _start(client, kind="evaluate", model="hello-world-sine", snapshot=snapshot))
     assert (job["state"], job["error"]["slug"]) == ("failed", "data_unsuitable")
@@ -245,6 +264,9 @@ def test_data_that_does_not_fit_the_model_ends_the_job_with_the_reason(client: h
         ({"kind": "transfer"}, 404, "model_not_found", "model"),
         ({"kind": "transfer", "parent_model": "digits-cnn"}, 422, "no_float_source", "body.parent_version"),
         ({"kind": "evaluate", "parent_model": "digits-cnn", "epochs": 2}, 422, "recipe_not_taken", "body.epochs"),
+        ({"kind": "trainable", "parent_model": "digits-cnn"}, 422, "no_float_source", "body.parent_version"),
+        ({"scope": "head"}, 422, "option_not_taken", "body.scope"),
+        ({"kind": "trainable", "batch": 0}, 422, "invalid", "body.batch"),
         ({"kind": "magic"}, 422, "invalid", "body.kind"),
         ({"epochs": 100_000}, 422, "invalid", "body.epochs"),
     ],

@@ -82,6 +82,10 @@ def test_a_recipe_in_a_file_is_checked_here_and_sent_as_it_is(
             {"kind": "transfer", "model": "m", "parent_model": "base", "parent_version": 2, "recipe": "digits-cnn"},
         ),
         (("quantise", "m"), {"kind": "quantise", "model": "m"}),
+        (
+            ("trainable", "m@4", "--scope", "head", "--batch", "8"),
+            {"kind": "trainable", "model": "m", "parent_model": "m", "parent_version": 4, "scope": "head", "batch": 8},
+        ),
         (("evaluate", "m@4"), {"kind": "evaluate", "model": "m", "parent_model": "m", "parent_version": 4}),
     ],
 )
