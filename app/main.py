@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 
 import structlog
@@ -21,6 +22,7 @@ from app.api import (
     datasets,
     devices,
     events,
+    federations,
     health,
     inference,
     models,
@@ -38,6 +40,7 @@ from app.api.middleware import BodyLimit, RequestId
 from app.contract.binding import CONTRACT, Handlers, bind, load_contract
 from app.devices import RegistrationKeeper
 from app.engine import make_runner
+from app.federations import FederationKeeper
 from app.jobs import DbosEngine, Work
 from app.keys import signing_key
 from app.retention import RetentionKeeper
@@ -53,6 +56,11 @@ from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
 from app.services.estimates import EstimateService
 from app.services.events import EventService
+from app.services.federation_bell import FederationBell
+from app.services.federation_intake import FederationIntake
+from app.services.federation_rounds import FederationRounds
+from app.services.federation_score import FederationScorer
+from app.services.federations import FederationService
 from app.services.health import HealthService
 from app.services.inference import InferenceService
 from app.services.measure_job import MeasureJob
@@ -71,6 +79,7 @@ from app.services.updates import UpdateService
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
+from app.storage.federation_files import FederationFiles
 from app.storage.logs import LogStore
 from builders.runner import BuilderRunner
 from lwm2m.bridge import EMBEDDED, make_bridge
@@ -97,6 +106,7 @@ _MODULES = (
     datasets,
     devices,
     events,
+    federations,
     health,
     inference,
     models,
@@ -181,6 +191,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     check_service = CheckService(database, builder_service, jobs, engine)
     training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
+    federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
     update_service = UpdateService(database, build_service, device_service, jobs)
 
     def lwm2m_address(scheme: str) -> str | None:
@@ -208,6 +219,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         training=training_service,
         offload=offload_service,
         offload_models=offload_service.models,
+        federations=federating.service,
+        intake=federating.intake,
+        federation_bell=federating.bell,
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
@@ -234,9 +248,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     await run_in_threadpool(model_service.seed_catalog)
     retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
-    async with server, bridge, keeper, retention:
+    async with server, bridge, keeper, retention, federating.keeper:
         training_job = TrainingJob(
-            database, blobs, model_service, settings, dataset_files.path, offload_service.finished
+            database,
+            blobs,
+            model_service,
+            settings,
+            dataset_files.path,
+            federating.files,
+            (offload_service.training_ended, federating.service.training_ended),
         )
         update_job = UpdateJob(
             database,
@@ -295,6 +315,30 @@ def _training(
 ) -> tuple[TrainingService, OffloadService]:
     training = TrainingService(database, models, jobs)
     return training, OffloadService(blobs, files, training, OffloadModelService(blobs))
+
+
+@dataclass(frozen=True)
+class _Federating:
+    files: FederationFiles
+    bell: FederationBell
+    service: FederationService
+    intake: FederationIntake
+    keeper: FederationKeeper
+
+
+def _federating(
+    settings: Settings,
+    database: Database,
+    blobs: BlobStore,
+    datasets: DatasetFiles,
+    models: ModelService,
+    training: TrainingService,
+    devices: DeviceService,
+) -> _Federating:
+    files, bell = FederationFiles(settings.data_dir / "federations"), FederationBell()
+    service = FederationService(models, training, devices, files, bell)
+    rounds = FederationRounds(database, blobs, files, bell, service, FederationScorer(datasets.path))
+    return _Federating(files, bell, service, FederationIntake(database, files, bell), FederationKeeper(rounds, bell))
 
 
 def _master_key(settings: Settings) -> bytes:

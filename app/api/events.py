@@ -17,7 +17,7 @@ handlers = Handlers()
 
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
-SUBJECT = "^(build|update|device|model|builder|dataset|training-job|offload-session|offload-model)/.+$"
+SUBJECT = "^(build|update|device|model|builder|dataset|training-job|federation|offload-session|offload-model)/.+$"
 
 
 @handlers("streamEvents")

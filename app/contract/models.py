@@ -197,8 +197,17 @@ class TrainingJob(BaseModel):
     id: str
     state: Literal["queued", "running", "succeeded", "failed", "cancelled"]
     kind: Annotated[
-        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable", "offload"],
-        Field(description="`offload` is begun by a session of offloading"),
+        Literal[
+            "centralised",
+            "transfer",
+            "incremental",
+            "quantise",
+            "evaluate",
+            "trainable",
+            "offload",
+            "federation-result",
+        ],
+        Field(description="`offload` is begun by a session of offloading, `federation-result` by a federation"),
     ]
     model: str
     version: Annotated[int | None, Field(description="The version that came out")]
@@ -233,6 +242,214 @@ class TrainingMetrics(BaseModel):
             description="Each has `epoch` (from 1), `loss`, `validation_loss`, and the same of `accuracy` or `mean_absolute_error`"
         ),
     ]
+
+
+class FederationTraining(BaseModel):
+    """
+    How a client trains in a round
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    epochs: Annotated[int, Field(ge=1, le=100)] = 1
+    batch_size: Annotated[int, Field(ge=1, le=1024)] = 16
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.05
+
+
+class FederationRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[
+        str | None,
+        Field(description="Without it the model's", examples=["ward-7"], pattern="^[a-z0-9][a-z0-9-]{0,62}$"),
+    ] = None
+    model: Annotated[
+        str,
+        Field(
+            description="Where it starts from; the average becomes its next version",
+            examples=["trained-digits"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
+    version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    scope: Annotated[
+        Literal["all", "head"],
+        Field(description="`head`: kernel and bias of the last dense layer alone, as small boards train it"),
+    ] = "all"
+    snapshot: Annotated[
+        str,
+        Field(description="Held-out data of the operator, for the accuracy of each round", pattern="^[0-9a-f]{64}$"),
+    ]
+    rounds: Annotated[int, Field(description="Abandoned rounds count too", ge=1, le=1000)] = 30
+    fraction: Annotated[float, Field(description="Of the clients that are selected in a round", gt=0.0, le=1.0)] = 1.0
+    minimum_clients: Annotated[int, Field(description="Fewer updates than these make no average", ge=1, le=10000)] = 2
+    deadline_seconds: Annotated[int, Field(description="How long a round waits", ge=1, le=604800)] = 600
+    training: Annotated[
+        FederationTraining | None, Field(description="Without it one epoch in batches of 16 at a rate of 0.05")
+    ] = None
+    clip_norm: Annotated[
+        float | None,
+        Field(description="The most that an update moves, as L2 norm; a longer one is shortened", gt=0.0, le=1000000.0),
+    ] = None
+    noise_multiplier: Annotated[
+        float,
+        Field(
+            description="Gaussian noise on the average, times clip_norm and divided by the updates; needs clip_norm",
+            ge=0.0,
+            le=100.0,
+        ),
+    ] = 0
+    outlier_factor: Annotated[
+        float | None,
+        Field(
+            description="Leave out updates whose norm is above the median by more than so many times the median deviation; of four updates on",
+            examples=[6],
+            ge=1.0,
+            le=1000.0,
+        ),
+    ] = None
+    max_samples: Annotated[
+        int, Field(description="The most samples that a client is believed to have", ge=1, le=4294967295)
+    ] = 100000
+    seed: Annotated[int, Field(description="Of the selection of clients", ge=0, le=2147483647)] = 1
+
+
+class FederationSettings(BaseModel):
+    rounds: int
+    fraction: float
+    minimum_clients: int
+    deadline_seconds: int
+    training: FederationTraining
+    clip_norm: float | None
+    noise_multiplier: float
+    outlier_factor: float | None
+    max_samples: int
+    seed: int
+
+
+class FederationParameter(BaseModel):
+    name: Annotated[str, Field(examples=["dense/kernel"])]
+    shape: Annotated[list[int], Field(description="Keras' layout: a dense kernel is [in, out]")]
+
+
+class FederationScore(BaseModel):
+    metric: Literal["accuracy", "mean_absolute_error"]
+    value: float
+    loss: float
+
+
+class FederationHistory(BaseModel):
+    round: Annotated[int, Field(description="0: before the first round")]
+    score: FederationScore
+
+
+class FederationFailure(BaseModel):
+    slug: str
+    detail: str
+    remedy: str
+
+
+class FederationResult(BaseModel):
+    model: str
+    version: int
+
+
+class FederationClientRequest(BaseModel):
+    """
+    One of the two
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    name: Annotated[str | None, Field(examples=["clinic-3"], pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$")] = None
+    endpoint: Annotated[
+        str | None, Field(description="A board that registered over LwM2M", max_length=255, min_length=1)
+    ] = None
+
+
+class FederationClient(BaseModel):
+    id: str
+    name: str
+    endpoint: Annotated[str | None, Field(description="Of a board")]
+    created_at: AwareDatetime
+
+
+class EnrolledFederationClient(BaseModel):
+    id: str
+    name: str
+    endpoint: str | None
+    token: Annotated[str | None, Field(description="Shown here and never again; null for a board")]
+    created_at: AwareDatetime
+
+
+class FederationClientPage(BaseModel):
+    items: list[FederationClient]
+    next_cursor: str | None
+
+
+class FederationAssignedTraining(BaseModel):
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    max_samples: int
+
+
+class FederationUpdateAccepted(BaseModel):
+    accepted: Literal[True]
+    samples: int
+
+
+class FederationUpdate(BaseModel):
+    client_id: str
+    client: Annotated[str, Field(description="Its name")]
+    state: Annotated[
+        Literal["accepted", "averaged", "refused", "unused"],
+        Field(description="`accepted`: on disk, not averaged yet; `unused`: the round was abandoned"),
+    ]
+    samples: int | None
+    size: Annotated[int, Field(description="Bytes as they came")]
+    norm: Annotated[float | None, Field(description="How far it moved from the global weights")]
+    loss: float | None
+    reason: Annotated[FederationFailure | None, Field(description="Why it was refused")]
+    received_at: AwareDatetime
+
+
+class FederationRound(BaseModel):
+    round: int
+    state: Literal["open", "aggregating", "closed", "abandoned"]
+    selected: Annotated[list[str], Field(description="Names of the clients")]
+    minimum_updates: int
+    model_sha256: Annotated[str, Field(description="The weights that it starts from: the base of its updates")]
+    result_sha256: Annotated[str | None, Field(description="The average")]
+    updates: list[FederationUpdate]
+    samples: Annotated[int, Field(description="Behind the average")]
+    score: Annotated[FederationScore | None, Field(description="Of the average on the held-out data")]
+    deadline_at: AwareDatetime
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+
+
+class FederationRoundPage(BaseModel):
+    items: list[FederationRound]
+    next_cursor: str | None
+
+
+class Round(BaseModel):
+    round: int
+    clients: list[str]
+    samples: int
+
+
+class FederationLineage(BaseModel):
+    federation_id: str
+    scope: Annotated[
+        Literal["all", "head"],
+        Field(description="`head`: kernel and bias of the last dense layer alone, as small boards train it"),
+    ]
+    rounds: list[Round]
 
 
 class OffloadConfText(BaseModel):
@@ -1000,14 +1217,26 @@ class BuilderCheck(BaseModel):
 class Lineage(BaseModel):
     job_id: str
     kind: Annotated[
-        Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable", "offload"],
-        Field(description="`offload` is begun by a session of offloading"),
+        Literal[
+            "centralised",
+            "transfer",
+            "incremental",
+            "quantise",
+            "evaluate",
+            "trainable",
+            "offload",
+            "federation-result",
+        ],
+        Field(description="`offload` is begun by a session of offloading, `federation-result` by a federation"),
     ]
     snapshot_sha256: Annotated[str, Field(description="The data")]
     dataset: str | None
     recipe: Annotated[dict[str, Any] | None, Field(description="What it was trained with and can be trained on with")]
     seed: int | None
     parent: ParentVersion | None
+    federation: Annotated[FederationLineage | None, Field(description="The federation that it is the average of")] = (
+        None
+    )
     code: Annotated[dict[str, str], Field(description="The hash of the training code and the version of TensorFlow")]
 
 
@@ -1053,6 +1282,55 @@ class TrainingJobRequest(BaseModel):
             le=1024,
         ),
     ] = None
+
+
+class Federation(BaseModel):
+    id: str
+    name: str
+    state: Literal["preparing", "enrolling", "running", "finishing", "finished", "failed", "cancelled"]
+    model: str
+    version: Annotated[int, Field(description="Where it started from")]
+    scope: Annotated[
+        Literal["all", "head"],
+        Field(description="`head`: kernel and bias of the last dense layer alone, as small boards train it"),
+    ]
+    snapshot_sha256: str
+    settings: FederationSettings
+    parameters: Annotated[
+        list[FederationParameter] | None, Field(description="What is trained, in this order; null while it is prepared")
+    ]
+    trainable: Annotated[
+        dict[str, Any] | None, Field(description="The document of the trainable model: layers, shapes, scaling")
+    ]
+    clients: Annotated[int, Field(description="How many are enrolled")]
+    round: Annotated[int, Field(description="The newest round; 0 before the first")]
+    history: list[FederationHistory]
+    result: FederationResult | None
+    training_job_id: Annotated[str | None, Field(description="The job that prepares or finishes it")]
+    error: FederationFailure | None
+    created_at: AwareDatetime
+    started_at: AwareDatetime | None
+    finished_at: AwareDatetime | None
+
+
+class FederationPage(BaseModel):
+    items: list[Federation]
+    next_cursor: str | None
+
+
+class FederationAssignment(BaseModel):
+    action: Literal["train", "wait", "done"]
+    round: int
+    base: Annotated[
+        str | None,
+        Field(
+            description="SHA-256 of the global weights as float32, in hex; an update repeats it. Null unless there is to be trained, as all that follows"
+        ),
+    ]
+    deadline_at: AwareDatetime | None
+    model: Annotated[str | None, Field(description="Where the global model is")]
+    updates: Annotated[str | None, Field(description="Where the update goes")]
+    training: FederationAssignedTraining | None
 
 
 class OffloadSession(BaseModel):

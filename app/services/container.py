@@ -12,6 +12,9 @@ from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
 from app.services.estimates import EstimateService
 from app.services.events import EventService
+from app.services.federation_bell import FederationBell
+from app.services.federation_intake import FederationIntake
+from app.services.federations import FederationService
 from app.services.health import HealthService
 from app.services.inference import InferenceService
 from app.services.models import ModelService
@@ -47,6 +50,9 @@ class Services:
     training: TrainingService
     offload: OffloadService
     offload_models: OffloadModelService
+    federations: FederationService
+    intake: FederationIntake
+    federation_bell: FederationBell
     devices: DeviceService
     credentials: CredentialService
     resources: ResourceService

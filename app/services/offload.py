@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from app.contract import models as api
 from app.domain.offload import OffloadState, state_of
+from app.domain.training import TrainingState
 from app.errors import Conflict, Invalid, NotFound
 from app.services.dataset_files import DatasetFiles
 from app.services.identity import new_id
@@ -139,13 +140,15 @@ class OffloadService:
             self._begin(transaction, row, received.beginning)
         return row
 
-    def finished(self, transaction: Transaction, job: TrainingJobRow, sha256: str) -> None:
-        """A training has succeeded: its .bin goes into the repository under the receiver's service key."""
-        row = rows.by_id(transaction.session, (job.offload or {})["session"])
+    def training_ended(self, transaction: Transaction, job: TrainingJobRow, formats: dict[str, Any]) -> None:
+        """The .bin of an offloaded training that succeeded goes into the repository under the receiver's key."""
+        if job.offload is None or job.state != TrainingState.SUCCEEDED:
+            return
+        row = rows.by_id(transaction.session, job.offload["session"])
         if row is None:
             return  # the session was deleted meanwhile; the version in the zoo stays
         service = _reply(parse_conf(row.receiver_conf, RECEIVER))
-        made = self._register(transaction, row, service, self._blobs.get(sha256))
+        made = self._register(transaction, row, service, self._blobs.get(formats["nntrainer"]["sha256"]))
         row.registered = {"key": service.key, "version": made}
         transaction.session.add(row)
 

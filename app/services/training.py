@@ -14,6 +14,7 @@ from app.storage import events, snapshots
 from app.storage import training as rows
 from app.storage.columns import now
 from app.storage.database import Database, Transaction
+from app.storage.dataset_tables import DatasetSnapshotRow
 from app.storage.pages import Page
 from app.storage.tables import ModelVersionRow, TrainingJobRow
 from zoo.cards import catalog, recipe_names, recipe_text
@@ -75,13 +76,8 @@ class TrainingService:
                     )
             return None
         parent = self._models.version(session, request.parent_model or request.model, request.parent_version)
-        if kind.float_source and "keras" not in (parent.formats or {}):
-            raise Invalid(
-                "no_float_source",
-                f"{parent.model} version {parent.version} has no float form to go on from: it was not trained here.",
-                "Take a version that a training job made; GET /v1/models/{name}/versions shows `formats`.",
-                "body.parent_version",
-            )
+        if kind.float_source:
+            require_float_source(parent, "body.parent_version")
         return parent
 
     def job(self, session: Session, job_id: str) -> TrainingJobRow:
@@ -130,6 +126,17 @@ class TrainingService:
             ids = [row.id for row in rows.unfinished(session)]
         for job_id in ids:
             self._jobs.start("training", job_id)
+
+
+def require_float_source(version: ModelVersionRow, field: str) -> None:
+    """Invalid when a version has no float form."""
+    if "keras" not in (version.formats or {}):
+        raise Invalid(
+            "no_float_source",
+            f"{version.model} version {version.version} has no float form to go on from: it was not trained here.",
+            "Take a version that a training job made; GET /v1/models/{name}/versions shows `formats`.",
+            field,
+        )
 
 
 def recipe_of_version(version: ModelVersionRow) -> dict[str, Any]:
@@ -226,7 +233,7 @@ def _trainable(request: api.TrainingJobRequest, parent: ModelVersionRow | None) 
     return {"scope": request.scope or ALL, "batch": request.batch or parse_recipe(recipe).batch}
 
 
-def _snapshot(session: Session, request: api.TrainingJobRequest, parent: ModelVersionRow | None) -> Any:
+def _snapshot(session: Session, request: api.TrainingJobRequest, parent: ModelVersionRow | None) -> DatasetSnapshotRow:
     lineage = (parent.lineage if parent is not None else None) or {}
     sha256 = request.snapshot or lineage.get("snapshot_sha256")
     if sha256 is None:
@@ -236,6 +243,11 @@ def _snapshot(session: Session, request: api.TrainingJobRequest, parent: ModelVe
             "Give a data set's snapshot: POST /v1/datasets/{name}/snapshots makes one.",
             "body.snapshot",
         )
+    return snapshot_with_file(session, sha256)
+
+
+def snapshot_with_file(session: Session, sha256: str) -> DatasetSnapshotRow:
+    """A snapshot that can be read, or NotFound, or Conflict; the body's field is `snapshot`."""
     row = snapshots.by_sha256(session, sha256)
     if row is None:
         raise NotFound(

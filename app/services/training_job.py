@@ -1,7 +1,7 @@
 """The work of a training job: run the worker, store what it made. Each step may be repeated after a crash."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,18 @@ from app.storage import training as rows
 from app.storage.blobs import BlobStore
 from app.storage.columns import now
 from app.storage.database import Database, Transaction
+from app.storage.federation_files import FederationFiles
 from app.storage.tables import TrainingEpochRow, TrainingJobRow
 from zoo.errors import ModelError
 from zoo.training import supervisor
 from zoo.training.errors import CancelledTraining, TrainingError, WorkerKilled
-from zoo.training.job import RESULT, Job, Offload, Outcome, Parent, Trainable, code_version
+from zoo.training.job import RESULT, Federated, Job, Offload, Outcome, Parent, Trainable, code_version
 
 _log = structlog.get_logger(__name__)
 
 JsonObject = dict[str, Any]
-Offloaded = Callable[[Transaction, TrainingJobRow, str], None]
-"""Told of an offloaded training that succeeded, in the transaction that says so, with the hash of its .bin."""
+Ended = Callable[[Transaction, TrainingJobRow, JsonObject], None]
+"""Told of every job that ends, in the transaction that says so, with the other forms that it made, by name."""
 
 
 class TrainingJob:
@@ -44,14 +45,16 @@ class TrainingJob:
         models: ModelService,
         settings: Settings,
         snapshot_path: Callable[[str], Path],
-        offloaded: Offloaded,
+        federation_files: FederationFiles,
+        told: Sequence[Ended],
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._models = models
         self._settings = settings
         self._snapshot_path = snapshot_path
-        self._offloaded = offloaded
+        self._federation_files = federation_files
+        self._told = told
         self._root = settings.data_dir / "training"
         self._stopping = False
 
@@ -126,6 +129,8 @@ class TrainingJob:
             snapshots.release(transaction.session, row.snapshot_sha256, f"training-job/{row.id}")
             transaction.session.add(row)
             record(transaction.session, row)
+            for tell in self._told:
+                tell(transaction, row, made.formats if made is not None else {})
         _log.info("training ended", job_id=job_id, state=row.state, model=row.model, version=row.version)
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -218,7 +223,12 @@ class TrainingJob:
             seconds=self._settings.training_seconds,
             offload=None if row.offload is None else self._offload(row.offload),
             trainable=None if row.trainable is None else Trainable(**row.trainable),
+            federated=None if row.federated is None else self._federated(row.federated),
         )
+
+    def _federated(self, asked: JsonObject) -> Federated:
+        path = self._federation_files.weights_path(asked["federation_id"], asked["weights_sha256"])
+        return Federated(scope=asked["scope"], parameters=asked["parameters"], weights=str(path))
 
     def _offload(self, asked: JsonObject) -> Offload:
         weights = asked["weights_sha256"]
@@ -258,8 +268,6 @@ class TrainingJob:
             row.version = version.version
             if row.activate:
                 self._models.activate(transaction, row.model, version.version)
-            if row.offload is not None:
-                self._offloaded(transaction, row, made.formats["nntrainer"]["sha256"])
         snapshots.use(transaction.session, row.snapshot_sha256, f"model/{row.model}/{row.version}")
 
     def _completed(self, session: Session, row: TrainingJobRow, made: "_Made") -> int | None:
@@ -307,6 +315,9 @@ def _provenance(row: TrainingJobRow, outcome: Outcome, formats: JsonObject, sche
             "recipe": outcome.recipe,
             "seed": row.seed,
             "parent": row.parent,
+            "federation": None
+            if row.federated is None
+            else {name: row.federated[name] for name in ("federation_id", "scope", "rounds")},
             "code": code_version(),
         },
         evaluation={"snapshot_sha256": row.snapshot_sha256, **evaluation},

@@ -25,6 +25,12 @@ def in_state(session: Session, state: str) -> Sequence[FederationRow]:
     ).all()
 
 
+def of_version(session: Session, model: str, version: int) -> Sequence[FederationRow]:
+    """The newest federations that started from a version."""
+    statement = select(FederationRow).where(FederationRow.model == model, FederationRow.version == version)
+    return session.exec(statement.order_by(col(FederationRow.seq).desc()).limit(50)).all()
+
+
 def listing(session: Session, cursor: str | None, limit: int, state: str | None) -> Page[FederationRow]:
     """A page, newest first."""
     statement = select(FederationRow)

@@ -47,6 +47,15 @@ class Trainable:
 
 
 @dataclass(frozen=True)
+class Federated:
+    """The average of a federation: what was trained, the parameters as JSON, and the path of their float32 values."""
+
+    scope: str
+    parameters: list[JsonObject]
+    weights: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One training. Paths are absolute; the snapshot's file is checked against its hash."""
 
@@ -59,6 +68,7 @@ class Job:
     seconds: int
     offload: Offload | None = None
     trainable: Trainable | None = None
+    federated: Federated | None = None
 
     def key(self) -> str:
         """What a checkpoint belongs to: everything that determines the numbers, and no path or limit."""
@@ -70,6 +80,7 @@ class Job:
             None if parent is None else [Path(parent.keras or parent.int8).name, parent.recipe, parent.scaling],
             None if offload is None else {**asdict(offload), "weights": offload.weights and Path(offload.weights).name},
             None if self.trainable is None else asdict(self.trainable),
+            None if self.federated is None else [self.federated.scope, Path(self.federated.weights).name],
         ]
         return hashlib.sha256(json.dumps(determining, sort_keys=True).encode()).hexdigest()
 
@@ -81,7 +92,7 @@ class Job:
     def parse(cls, text: str) -> Job:
         """Read job.json."""
         fields = json.loads(text)
-        parts = {"parent": Parent, "offload": Offload, "trainable": Trainable}
+        parts = {"parent": Parent, "offload": Offload, "trainable": Trainable, "federated": Federated}
         known = {name: None if fields[name] is None else part(**fields[name]) for name, part in parts.items()}
         return cls(**{**fields, **known})
 

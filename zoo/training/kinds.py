@@ -11,6 +11,7 @@ from zoo.training.work import Work
 
 CENTRALISED, TRANSFER, INCREMENTAL = "centralised", "transfer", "incremental"
 QUANTISE, EVALUATE, OFFLOAD, TRAINABLE = "quantise", "evaluate", "offload", "trainable"
+FEDERATION_RESULT = "federation-result"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,15 @@ KINDS: dict[str, Kind] = {
     TRAINABLE: Kind(
         "zoo.training.on_device.exporting",
         "trainable",
+        tensorflow=True,
+        recipe=False,
+        parent=True,
+        float_source=True,
+        learns=False,
+    ),
+    FEDERATION_RESULT: Kind(
+        "zoo.training.federating",
+        "federation_result",
         tensorflow=True,
         recipe=False,
         parent=True,

@@ -11,7 +11,7 @@ import numpy as np
 from zoo.training.data import Floats, Scaling, TrainingData
 from zoo.training.errors import DataError, RecipeError
 from zoo.training.evaluation import evaluate
-from zoo.training.job import JsonObject, Offload, Parent, Trainable
+from zoo.training.job import Federated, JsonObject, Offload, Parent, Trainable
 from zoo.training.recipe import Recipe, parse_recipe
 
 Report = Callable[[dict[str, float]], None]
@@ -29,6 +29,7 @@ class Work:
     report: Report
     offload: Offload | None = None
     trainable: Trainable | None = None
+    federated: Federated | None = None
 
     @property
     def asked(self) -> Recipe:
@@ -45,6 +46,13 @@ class Work:
         if self.parent is None:
             raise DataError("This kind of job starts from a version of a model, and none is given.")
         return self.parent
+
+    @property
+    def averaged(self) -> Federated:
+        """The average of a federation. Raises DataError without one."""
+        if self.federated is None:
+            raise DataError("This kind of job is begun by a federation, and there is none.")
+        return self.federated
 
     def require_labels_of_parent(self) -> None:
         """Raise DataError when the data has other labels than those that the parent's outputs stand for."""
@@ -68,11 +76,11 @@ class Work:
         )
 
     def representative(self, recipe: Recipe, scaling: Scaling) -> Floats:
-        """Training samples evenly over the split: the ranges of int8 must see every kind."""
-        count = min(recipe.representative_samples, len(self.data.train))
-        if not count:
-            raise DataError("The training split is empty: nothing fixes the ranges of int8.")
-        chosen = self.data.train[np.linspace(0, len(self.data.train) - 1, count).astype(int)]
+        """Training samples evenly over the split, or without any the held-out ones: int8 must see every kind."""
+        # The data of a federation may be for evaluation alone.
+        rows = self.data.train if len(self.data.train) else self.data.held_out
+        count = min(recipe.representative_samples, len(rows))
+        chosen = rows[np.linspace(0, len(rows) - 1, count).astype(int)]
         return scaling.samples(self.data.samples[chosen])
 
     def write(self, name: str, data: bytes) -> str:

@@ -82,6 +82,7 @@ def _carry_out(job: Job, folder: Path, progress: TextIO) -> str:
         report=report,
         offload=job.offload,
         trainable=job.trainable,
+        federated=job.federated,
     )
     return carry_out(job.kind, work).to_json()
 
