@@ -31,7 +31,7 @@ def all_opened(paths: Sequence[Path]) -> Iterator[list[tuple[str, IO[bytes]]]]:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """A file that appears under its name only when everything went well."""
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -39,7 +39,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             try:
                 yield file
                 file.flush()
-                part.chmod(0o644)
+                part.chmod(mode)
                 part.replace(path)
             except BaseException:
                 part.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from app.cli import (
     demo,
     devices,
     events,
+    federations,
     fleet,
     inference,
     models,
@@ -85,6 +86,7 @@ app.add_typer(boards.commands, name="boards")
 app.add_typer(builders.commands, name="builders")
 app.add_typer(train.commands, name="train")
 app.add_typer(offload.commands, name="offload")
+app.add_typer(federations.commands, name="federations")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)
