@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoo import durable
 
 Array = NDArray[Any]
 
@@ -41,17 +42,8 @@ def save(path: Path, state: State, key: str) -> None:
     )
     arrays = {f"v{i}": array for i, array in enumerate(state.variables)}
     arrays |= {f"b{i}": array for i, array in enumerate(state.best)}
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        np.savez(file, told=np.frombuffer(told.encode(), np.uint8), **arrays)  # type: ignore[arg-type]  # the stub takes the names for its own options
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    arrays["told"] = np.frombuffer(told.encode(), np.uint8)
+    durable.write_by(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]  # the stub takes the names for its own options
 
 
 def load(path: Path, key: str) -> State | None:

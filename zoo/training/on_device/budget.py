@@ -22,9 +22,14 @@ class Budget:
     power_supply: Path = POWER_SUPPLY
     steps: int = 0
 
+    @property
+    def exhausted(self) -> bool:
+        """Whether no step is left, whatever memory and battery say."""
+        return self.max_steps is not None and self.steps >= self.max_steps
+
     def spend(self) -> str | None:
         """Take one step; or why it may not be taken."""
-        if self.max_steps is not None and self.steps >= self.max_steps:
+        if self.exhausted:
             return f"the budget of {self.max_steps} steps is spent"
         if self.steps % LOOK_EVERY == 0 and (reason := self.forbidden()) is not None:
             return reason

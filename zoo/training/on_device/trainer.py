@@ -112,7 +112,7 @@ class LiteRtTrainer:
     ) -> TrainReport:
         """One pass over the samples in `order`; a budget that runs out ends it after a whole step."""
         self._check(x, y)
-        targets, batch = self._as_outputs(y), self.document.batch
+        batch = self.document.batch
         total, seen, steps = 0.0, 0, 0
         stopped: str | None = None
         for start in range(0, len(order), batch):
@@ -120,7 +120,7 @@ class LiteRtTrainer:
             if stopped is not None:
                 break
             chosen = order[start : start + batch]
-            loss = self._step(x[chosen], targets[chosen], learning_rate)
+            loss = self._step(x[chosen], self._as_outputs(y[chosen]), learning_rate)
             total, seen, steps = total + loss * len(chosen), seen + len(chosen), steps + 1
         return TrainReport(total / seen if seen else float("nan"), steps, len(order), stopped)
 
