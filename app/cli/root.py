@@ -16,6 +16,7 @@ from app.cli import (
     devices,
     events,
     federations,
+    federate,
     fleet,
     inference,
     models,
@@ -87,6 +88,7 @@ app.add_typer(builders.commands, name="builders")
 app.add_typer(train.commands, name="train")
 app.add_typer(offload.commands, name="offload")
 app.add_typer(federations.commands, name="federations")
+app.add_typer(federate.commands, name="federate")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)

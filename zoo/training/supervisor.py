@@ -65,7 +65,7 @@ def run(
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=_ROOT,  # so that -m finds this very package
-            env=_environment(),
+            env=environment(),
         )
     try:
         _follow(worker, job.seconds, report, cancelled)
@@ -109,8 +109,11 @@ def _follow(
                 report([json.loads(line) for line in lines])
 
 
-def _environment() -> dict[str, str]:
-    """Nothing of the server's environment: it may hold keys. No GPU: its kernels are not reproducible."""
+def environment() -> dict[str, str]:
+    """What a process with TensorFlow gets: nothing of the server's environment, which may hold keys.
+
+    No GPU: its kernels are not reproducible.
+    """
     return {
         "PATH": os.defpath,
         "HOME": os.devnull,
