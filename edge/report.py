@@ -33,11 +33,11 @@ class BootFailure:
 
 @dataclass(frozen=True, slots=True)
 class LayerTicks:
-    """What one layer took, in firmware that was built with the parameter `profile`."""
+    """What one layer took, in firmware that was built with the parameter `profile`: to a part of a tick."""
 
     index: int
     name: str
-    ticks: int
+    ticks: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class ReportParser:
                 case "golden":
                     self._take_golden(fields)
                 case "layer":
-                    self._layers.append(LayerTicks(_number(fields["index"]), fields["name"], _number(fields["ticks"])))
+                    self._take_layer(fields)
                 case "ready":
                     self._take_ready(fields)
                 case "fault":
@@ -137,6 +137,11 @@ class ReportParser:
             raise ValueError(f"expected index {len(self._outputs)}")
         self._ticks.append(_number(fields["ticks"]))
         self._outputs.append(bytes.fromhex(fields["output"]))
+
+    def _take_layer(self, fields: dict[str, str]) -> None:
+        whole, point, parts = fields["ticks"].partition(".")
+        ticks = _number(whole) + (_number(parts) / 10 ** len(parts) if point else 0)
+        self._layers.append(LayerTicks(_number(fields["index"]), fields["name"], ticks))
 
     def _take_ready(self, fields: dict[str, str]) -> None:
         if self._boot is None or _number(fields["vectors"]) != self._boot.vectors:

@@ -21,13 +21,11 @@ def _estimate(world: World, model: str, **more: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("model", ["digits-cnn", "hello-world-sine"])
-def test_an_estimate_is_within_a_tenth_of_what_is_built_and_measured(world: World, model: str) -> None:
+def test_an_estimate_is_what_is_built_and_within_a_tenth_of_what_is_measured(world: World, model: str) -> None:
     estimate = _estimate(world, model)
     build = world.build(model)
     build = world.wait(f"/v1/builds/{build['id']}", lambda found: found["performance"]["basis"] == "measured")
-    for name in ("flash_bytes", "ram_bytes"):
-        assert estimate["memory"][name] == pytest.approx(build["memory"][name], rel=0.1)
-    assert estimate["memory"]["arena_bytes"] == build["memory"]["arena_bytes"]
+    assert estimate["memory"] == build["memory"]
     expected, found = estimate["performance"], build["performance"]
     assert (expected["basis"], found["basis"], found["layers_basis"]) == ("estimated", "measured", "estimated")
     assert expected["instructions"] == pytest.approx(found["instructions"], rel=0.1)

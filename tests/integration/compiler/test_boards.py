@@ -20,6 +20,7 @@ MODELS = {
 VECTORS = 4
 # 3 on each board in every run of the tests; more in their place to look for trouble.
 SEEDS = range(int(os.environ.get("TINYMLAAS_TEST_BOARD_GRAPHS", "3")))
+TICK, CALL = 40, 12  # instructions
 SEEDS_OF_ALL = range(2)  # of networks that hold every operator but windows
 Oracle = Callable[..., list[tuple[list[bytes], list[bytes]]]]
 
@@ -48,6 +49,11 @@ def assert_exact(
         assert fields(boot)["board"] == board
         assert [fields(line)["output"] for line in golden] == [outputs[0].hex() for _, outputs in vectors]
         assert fields(ready)["vectors"] == str(VECTORS)
+        slowest = max(int(fields(line)["ticks"]) for line in golden) * 1e9 / int(fields(ready)["hz"])
+        told = json.loads((out / "result.json").read_text())["performance"]
+        assert told["notes"] == [f"Counted in QEMU, on an emulated {board}, with one input."]
+        # Ticks are whole ones; the calls of the layers are not among theirs.
+        assert told["instructions"] == pytest.approx(slowest, rel=0.01, abs=TICK + CALL * (len(told["layers"]) + 1))
 
     return check
 
@@ -101,21 +107,36 @@ def test_the_tests_know_exactly_the_bare_boards_of_the_image() -> None:
     assert sorted(MACHINES) == sorted(name for name in names if not name.endswith("-os"))
 
 
-def test_a_profile_times_every_layer_and_adds_up_to_the_inference(
+@pytest.mark.parametrize("board", list(MACHINES))
+def test_an_estimate_has_the_layers_of_a_profile_and_the_memory_of_a_build(
+    board: str,
     request_folder: Callable[..., Path],
     oracle_vectors: Oracle,
     run_builder: Callable[..., subprocess.CompletedProcess[str]],
     tmp_path: Path,
 ) -> None:
+    """The profile is booted here as a device does it; the estimate is the builder's."""
     data = MODELS["digits"].read_bytes()
-    folder, out = request_folder(data, oracle_vectors(data, 1, 1)), tmp_path / "out"
-    out.mkdir()
-    document = json.loads((folder / "build.json").read_text())
-    (folder / "build.json").write_text(json.dumps(document | {"parameters": {"profile": True}}))
+    folder = request_folder(data, oracle_vectors(data, 1, 1))
+    document = json.loads((folder / "build.json").read_text()) | {"board": board, "parameters": {"profile": True}}
+    results = {}
+    for mode in ("estimate", "build"):
+        out = tmp_path / mode
+        out.mkdir()
+        (folder / "build.json").write_text(json.dumps(document | ({"mode": mode} if mode == "estimate" else {})))
+        built = run_builder("--in", folder, "--out", out)
+        assert built.returncode == 0, built.stdout
+        results[mode] = json.loads((out / "result.json").read_text())
+    assert {file.name for file in (tmp_path / "estimate").iterdir()} == {"result.json"}
+    assert results["estimate"]["status"] == "estimated"
+    assert results["estimate"]["memory"] == results["build"]["memory"]
+    assert results["estimate"]["performance"] == results["build"]["performance"]
 
-    assert run_builder("--in", folder, "--out", out).returncode == 0
-    lines = [fields(line) for line in run_firmware((out / "firmware.bin").read_bytes(), tmp_path)[1:-1]]
-    whole, layers = int(lines[0]["ticks"]), lines[1:]
-
+    lines = run_firmware((tmp_path / "build" / "firmware.bin").read_bytes(), tmp_path, board)
+    golden, *layers, ready = [fields(line) for line in lines[1:]]
+    per_tick = 1e9 / int(ready["hz"])
+    measured = {f"layer {layer['index']}": float(layer["ticks"]) * per_tick for layer in layers}
+    estimated = {layer["name"]: layer["instructions"] for layer in results["estimate"]["performance"]["layers"]}
     assert {layer["name"] for layer in layers} >= {"CONV_2D", "FULLY_CONNECTED"}
-    assert abs(sum(int(layer["ticks"]) for layer in layers) - whole) <= 2 * len(layers)
+    assert estimated == pytest.approx(measured, rel=0.02, abs=5)
+    assert sum(measured.values()) == pytest.approx(int(golden["ticks"]) * per_tick, rel=0.01)

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.toolchain
 ROOT = Path(__file__).parents[3]
 IMAGE = ROOT / "builders" / "images" / "cortex-m"
 SAMPLE = (IMAGE / "samples" / "mnist.tflite").read_bytes()
+SMALL_SLOT = 16384
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Write = Callable[..., Path]
 Oracle = Callable[..., list[tuple[list[bytes], list[bytes]]]]
@@ -162,3 +165,30 @@ def test_a_compiler_that_fails_is_named_in_the_result(tmp_path: Path, out: Path)
     error = read_result(out)["error"]
     assert error["code"] == "compiler_failed"  # type: ignore[index] # JSON
     assert "internal compiler error" in error["message"]  # type: ignore[index] # JSON
+
+
+def test_what_cannot_be_linked_is_refused_with_the_bytes_that_are_needed_and_there(
+    folder: Path, out: Path, tmp_path: Path
+) -> None:
+    """The constants would fit, and the code beside them does not."""
+    image = tmp_path / "image"
+    shutil.copytree(IMAGE, image)
+    board = json.loads((image / "boards" / "mps2-an386.json").read_text())
+    board["board"]["slots"]["firmware"]["size"] = SMALL_SLOT
+    (image / "boards" / "mps2-an386.json").write_text(json.dumps(board))
+    for mode in ("build", "estimate"):
+        change(folder, "build.json", "mode", mode)
+        built = subprocess.run(
+            [sys.executable, "-B", str(image / "build.py"), "--in", str(folder), "--out", str(out)],
+            capture_output=True,
+            check=False,
+        )
+        assert built.returncode == 1
+        error = read_result(out)["error"]
+        assert error["code"] == "model_too_large"  # type: ignore[index] # JSON
+        needed = re.fullmatch(
+            r"(\d+) bytes of flash are needed for firmware; mps2-an386 has (\d+)",
+            error["message"],  # type: ignore[index] # JSON
+        )
+        assert needed is not None, error
+        assert int(needed[2]) == SMALL_SLOT - 0x200 < int(needed[1]) < 2 * SMALL_SLOT

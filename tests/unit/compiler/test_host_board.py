@@ -21,7 +21,7 @@ REPLACED = {"uart.c", "stack.c", "startup.c", "memory.c"}
 def test_the_firmware_runs_on_the_host_and_is_exact(profile: bool, tmp_path: Path) -> None:
     model, shape = random_chain(3)
     board = load_boards(IMAGE / "boards" / "host")["host"]
-    compiled = compile_model(model, profile=profile)
+    compiled = compile_model(model)
     rng = np.random.default_rng(3)
     inputs = [[rng.integers(-128, 128, shape).astype(np.int8)] for _ in range(3)]
     golden = [arrays[0].tobytes() for arrays in inputs]
@@ -41,6 +41,7 @@ def test_the_firmware_runs_on_the_host_and_is_exact(profile: bool, tmp_path: Pat
             "-Wall",
             "-Wextra",
             "-Werror",
+            *(["-DPROFILE"] if profile else []),
             *folders,
             *map(str, sources),
             "-o",

@@ -54,12 +54,12 @@ def test_the_source_names_every_layer() -> None:
         assert f"/* layer {index}: {node.kind}\n" in compiled.sources["model.c"]
 
 
-def test_only_a_profile_carries_the_table_of_layers() -> None:
-    model, _ = random_chain(1)
-    assert "model_layers" not in "".join(compile_model(model).sources.values())
-    profiled = compile_model(model, profile=True)
-    with_kernel = sum(layer.kernel is not None for layer in profiled.layers)
-    assert f"#define MODEL_PROFILE {with_kernel}" in profiled.sources["model.h"]
+def test_the_table_of_layers_names_each_that_has_a_kernel() -> None:
+    compiled = compile_model(random_chain(1)[0])
+    called = [(index, node.kind) for index, node in enumerate(compiled.graph.nodes) if compiled.layers[index].kernel]
+    rows = [f'    {{{index}, "{kind}", layer_{index}_{kind.lower()}}},' for index, kind in called]
+    assert f"#define MODEL_LAYERS {len(rows)}\n" in compiled.sources["model.h"]
+    assert "\n".join(["model_layers[] = {", *rows, "};"]) in compiled.sources["model.c"]
 
 
 @pytest.mark.parametrize("out_scale", [1e-4, 3e-3, 0.02, 40.0, 3e4, 2e7])

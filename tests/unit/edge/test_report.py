@@ -30,9 +30,10 @@ def test_a_report_is_read_in_pieces_of_any_size_between_free_text(size: int) -> 
 
 
 def test_the_ticks_of_each_layer_are_part_of_the_report_of_a_profile() -> None:
-    found = outcome(BOOT + GOLDEN + "@tml layer index=2 ticks=7 name=CONV_2D\n" + READY)
+    lines = "@tml layer index=2 ticks=7 name=CONV_2D\n@tml layer index=3 ticks=7.025 name=ADD\n"
+    found = outcome(BOOT + GOLDEN + lines + READY)
     assert isinstance(found, BootReport)
-    assert found.layers == (LayerTicks(2, "CONV_2D", 7),)
+    assert found.layers == (LayerTicks(2, "CONV_2D", 7), LayerTicks(3, "ADD", 7.025))
 
 
 def test_an_unfinished_report_has_no_outcome_yet() -> None:
@@ -58,6 +59,8 @@ def test_a_second_start_before_ready_is_a_crash() -> None:
         BOOT + READY,
         BOOT + BOOT.replace("boot", "golden"),
         BOOT + "@tml layer index=x ticks=1 name=ADD\n",
+        BOOT + "@tml layer index=1 ticks=1. name=ADD\n",
+        BOOT + "@tml layer index=1 ticks=1.-5 name=ADD\n",
         BOOT + "@tml golden index=1 ticks=1 output=00\n",
         BOOT + "@tml golden index=0 ticks=-1 output=00\n",
         BOOT + "@tml golden index=0 ticks=1 output=0\n",

@@ -28,14 +28,11 @@ class CompiledModel:
         return dict(sorted(Counter(node.kind for node in self.graph.nodes).items()))
 
 
-def compile_model(data: bytes, *, profile: bool = False) -> CompiledModel:
-    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly.
-
-    `profile` also emits the table of layers that the firmware times one by one.
-    """
+def compile_model(data: bytes) -> CompiledModel:
+    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly."""
     graph = parse(data)
     check(graph)
     layers = tuple(FAMILIES[node.kind].lower(node) for node in graph.nodes)
     layout = plan(graph, layers)
-    sources = emit(graph, layers, layout, profile=profile)
+    sources = emit(graph, layers, layout)
     return CompiledModel(graph, layers, layout, sources, constants_bytes(layers))

@@ -9,21 +9,12 @@ from compiler.plan import Plan
 _PER_LINE = {"int8_t": 24, "uint8_t": 24, "int16_t": 16, "uint16_t": 16, "int32_t": 10}
 
 
-def emit(
-    graph: Graph,
-    layers: Sequence[Layer],
-    plan: Plan,
-    *,
-    profile: bool = False,
-) -> dict[str, str]:
+def emit(graph: Graph, layers: Sequence[Layer], plan: Plan) -> dict[str, str]:
     """The generated files by name: `model.h` and `model.c`."""
-    return {
-        "model.h": _header(graph, layers, plan, profile=profile),
-        "model.c": _source(graph, layers, plan, profile=profile),
-    }
+    return {"model.h": _header(graph, layers, plan), "model.c": _source(graph, layers, plan)}
 
 
-def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool) -> str:
+def _header(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
     lines = [
         "/* The compiled model: write model_inputs, call model_invoke, read model_outputs. Generated. */",
         "#ifndef MODEL_H",
@@ -54,23 +45,21 @@ def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
         "/* Runs the model once; the inputs' bytes may be overwritten. Returns 0. */",
         "int model_invoke(void);",
         "",
+        "/* The same as model_invoke, layer by layer, to be measured. Where nothing reads it the linker drops it. */",
+        f"#define MODEL_LAYERS {sum(layer.kernel is not None for layer in layers)}",
+        "struct model_layer {",
+        "    uint32_t index;",
+        "    const char *name;",
+        "    void (*run)(void);",
+        "};",
+        "extern const struct model_layer model_layers[];",
+        "",
+        "#endif",
     ]
-    if profile:
-        lines += [
-            "/* The same as model_invoke, layer by layer: built to be measured. */",
-            f"#define MODEL_PROFILE {sum(layer.kernel is not None for layer in layers)}",
-            "struct model_layer {",
-            "    uint32_t index;",
-            "    const char *name;",
-            "    void (*run)(void);",
-            "};",
-            "extern const struct model_layer model_layers[MODEL_PROFILE];",
-            "",
-        ]
-    return "\n".join([*lines, "#endif"]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
-def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool) -> str:
+def _source(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
     headers = sorted({layer.header for layer in layers if layer.kernel is not None})
     lines = [
         "/* The model's constants and calls. Generated. */",
@@ -94,9 +83,9 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, *, profile: bool)
     resets = [_reset(state) for state in _states(layers)]
     lines += ["void model_reset(void)", "{", *resets, "}", ""]
     lines += ["int model_invoke(void)", "{", *calls, "    return 0;", "}", ""]
-    if profile:
-        rows = [f'    {{{index}, "{kind}", {function}}},' for index, kind, function in called]
-        lines += ["const struct model_layer model_layers[MODEL_PROFILE] = {", *rows, "};", ""]
+    rows = [f'    {{{index}, "{kind}", {function}}},' for index, kind, function in called]
+    # An array has at least one element in C.
+    lines += ["const struct model_layer model_layers[] = {", *(rows or ["    {0, 0, 0},"]), "};", ""]
     for what, tensors, qualifier in (("input", graph.inputs, ""), ("output", graph.outputs, "const ")):
         size = f"MODEL_{what.upper()}S"
         lines += [

@@ -3,10 +3,16 @@
 
 #include "golden.h"
 #include "model.h"
+#include "profile.h"
 #include "report.h"
 #include "stack.h"
 #include "timer.h"
 #include "uart.h"
+
+/* Golden vectors to run: all, but where the build only counts the layers. */
+#if !defined(VECTORS)
+#define VECTORS GOLDEN_VECTORS
+#endif
 
 static void set_inputs(const uint8_t *bytes)
 {
@@ -28,35 +34,23 @@ static void one_vector(uint32_t index)
     report_golden_end();
 }
 
-#if defined(MODEL_PROFILE)
-/* The first vector once more, layer by layer. */
-static void profile(void)
-{
-    if (GOLDEN_VECTORS == 0) {
-        return;
-    }
-    model_reset();
-    set_inputs(golden_inputs);
-    for (uint32_t index = 0; index < MODEL_PROFILE; index++) {
-        uint32_t begin = timer_now();
-        model_layers[index].run();
-        report_layer(model_layers[index].index, timer_since(begin), model_layers[index].name);
-    }
-}
-#endif
-
 int main(void)
 {
+    const uint32_t vectors = VECTORS;
     uart_start();
     timer_start();
-    report_boot(GOLDEN_VECTORS);
+    report_boot(vectors);
     model_reset(); /* the golden vectors are one sequence */
-    for (uint32_t index = 0; index < GOLDEN_VECTORS; index++) {
+    for (uint32_t index = 0; index < vectors; index++) {
         one_vector(index);
     }
-#if defined(MODEL_PROFILE)
+#if defined(PROFILE)
+    model_reset();
+    if (GOLDEN_VECTORS != 0) {
+        set_inputs(golden_inputs);
+    }
     profile();
 #endif
-    report_ready(GOLDEN_VECTORS, MODEL_ARENA_BYTES, stack_used());
+    report_ready(vectors, MODEL_ARENA_BYTES, stack_used());
     return 0; /* startup.c idles */
 }

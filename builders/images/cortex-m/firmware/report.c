@@ -37,10 +37,14 @@ void report_golden_end(void)
     console_text("\n");
 }
 
-void report_layer(uint32_t index, uint32_t ticks, const char *name)
+void report_layer(uint32_t index, uint32_t ticks, uint32_t thousandths, const char *name)
 {
     put_field("@tml layer index=", index);
-    put_field(" ticks=", ticks);
+    put_field(" ticks=", ticks + thousandths / 1000);
+    console_text(".");
+    for (uint32_t place = 100; place; place /= 10) {
+        console_decimal(thousandths / place % 10);
+    }
     console_text(" name=");
     console_text(name);
     console_text("\n");

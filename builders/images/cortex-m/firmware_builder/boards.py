@@ -60,6 +60,7 @@ class Board:
     timer_address: int
     timer_hz: int
     compiler_flags: tuple[str, ...]
+    reset_vector_address: int = 0
     os: OsBoard | None = None
 
     @property
@@ -92,6 +93,7 @@ def load_boards(folder: Path) -> dict[str, Board]:
             timer_address=text["timer_address"],
             timer_hz=text["timer_hz"],
             compiler_flags=tuple(text["compiler_flags"]),
+            reset_vector_address=text.get("reset_vector_address", 0),
             os=_os_board(text) if "os" in text else None,
         )
     return boards
@@ -110,6 +112,12 @@ def _os_board(text: dict[str, dict[str, dict[str, dict[str, int]]]]) -> OsBoard:
             for name, window in sorted(device["windows"].items())
         ),
     )
+
+
+def bare(boards: dict[str, Board], board: Board) -> Board:
+    """The board itself, or the one without the device OS that its code runs on as well."""
+    same = (found for found in boards.values() if found.os is None and found.compiler_flags == board.compiler_flags)
+    return board if board.os is None else next(same)
 
 
 def find_board(boards: dict[str, Board], name: str) -> Board:

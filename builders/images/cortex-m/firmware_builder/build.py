@@ -8,19 +8,21 @@ from pathlib import Path
 from compiler.compile import CompiledModel
 from compiler.errors import Code, CompileError
 
-from firmware_builder.boards import Board
+from firmware_builder.boards import Board, bare, load_boards
+from firmware_builder.counting import Count, count
 from firmware_builder.elf import Section, read_sections
 from firmware_builder.image import IMAGE, Image
-from firmware_builder.objects import precompiled
+from firmware_builder.objects import place_objects
 from firmware_builder.os_build import build_with_os
 from firmware_builder.parts import Part
-from firmware_builder.request import Request
-from firmware_builder.sources import generated_sources, identity
+from firmware_builder.request import Optimise, Request
+from firmware_builder.sources import Identity, generated_sources, identity
 from firmware_builder.toolchain import PREFIX, Toolchain
 
 FIRMWARE_FILE = "firmware.bin"
 MAX_LINE = 65536  # of the UART report
 GOLDEN_LINE_OVERHEAD = 64
+MODEL_OBJECT, MAIN_OBJECT = "model.o", "main.o"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Firmware:
     compiled: CompiledModel
     abi: str
     toolchain: dict[str, str]
+    count: Count
 
     @property
     def image(self) -> bytes:
@@ -79,19 +82,12 @@ def check_size(compiled: CompiledModel, board: Board, golden_inputs: Sequence[by
 def build(
     compiled: CompiledModel, request: Request, board: Board, golden_inputs: Sequence[bytes], folder: Path
 ) -> Firmware:
-    """Compiles and links in `folder`, which must be empty."""
+    """Compiles, links and counts in `folder`, which must be empty."""
     who = identity(request, board, IMAGE / "kernels")
-    for source in ("kernels", "firmware"):
-        for file in sorted((IMAGE / source).iterdir()):
-            shutil.copyfile(file, folder / file.name)
-    for name, text in generated_sources(compiled, board, who, golden_inputs).items():
-        (folder / name).write_text(text, encoding="ascii")
-    for made in precompiled(board, request.optimise):
-        shutil.copyfile(made, folder / made.name)
-    toolchain = Toolchain(folder, board, request.optimise)
+    toolchain = _prepared(compiled, board, request.optimise, who, golden_inputs, folder)
     if board.os is None:
-        toolchain.build()
-        images = (Image("firmware", FIRMWARE_FILE, (folder / FIRMWARE_FILE).read_bytes(), board.load_address),)
+        firmware = toolchain.build("firmware", *(["-DPROFILE"] if request.profile else []))
+        images = (Image("firmware", FIRMWARE_FILE, firmware, board.load_address),)
         parts: tuple[Part, ...] = ()
     else:
         images, parts = build_with_os(toolchain, board, board.os, who)
@@ -102,4 +98,38 @@ def build(
         compiled=compiled,
         abi=who.abi,
         toolchain={f"{PREFIX}gcc": toolchain.version()},
+        count=_counted(compiled, request, board, golden_inputs, folder),
     )
+
+
+def _prepared(
+    compiled: CompiledModel,
+    board: Board,
+    optimise: Optimise,
+    who: Identity,
+    golden_inputs: Sequence[bytes],
+    folder: Path,
+) -> Toolchain:
+    """The folder with every source of the bare firmware, and with the objects that are there already."""
+    for source in ("kernels", "firmware"):
+        for file in sorted((IMAGE / source).iterdir()):
+            shutil.copyfile(file, folder / file.name)
+    for name, text in generated_sources(compiled, board, who, golden_inputs).items():
+        (folder / name).write_text(text, encoding="ascii")
+    place_objects(board, optimise, folder)
+    return Toolchain(folder, board, optimise)
+
+
+def _counted(
+    compiled: CompiledModel, request: Request, board: Board, golden_inputs: Sequence[bytes], built: Path
+) -> Count:
+    """The count of the model's object that was built."""
+    on = bare(load_boards(IMAGE / "boards"), board)
+    folder = built / "count"
+    folder.mkdir()
+    who = identity(request, on, IMAGE / "kernels")
+    toolchain = _prepared(compiled, on, request.optimise, who, golden_inputs[:1], folder)
+    # Of the same board everything that the options do not change.
+    for name in [MODEL_OBJECT] if board.os else [made.name for made in built.glob("*.o") if made.name != MAIN_OBJECT]:
+        shutil.copyfile(built / name, folder / name)
+    return count(compiled, on, toolchain)

@@ -9,14 +9,12 @@ from pathlib import Path
 from types import FrameType
 
 from compiler.compile import compile_model
-from compiler.cost import estimate
 from compiler.errors import Code, CompileError
 from compiler.parse import MAX_MODEL_BYTES
 
 from firmware_builder.alone import choose_output, find_model, pseudo_random_inputs
 from firmware_builder.boards import find_board, load_boards
 from firmware_builder.build import build, check_size
-from firmware_builder.estimate import estimate_build
 from firmware_builder.image import IMAGE
 from firmware_builder.parts import table
 from firmware_builder.request import (
@@ -99,7 +97,7 @@ def _build(options: argparse.Namespace, out: Path) -> None:
     request = default_request(options.board, model) if alone else read_request(folder, model)
     board = find_board(load_boards(IMAGE / "boards"), request.board)
     print(f"[2/5] compiling the model {request.model_sha256[:12]} ({len(model)} bytes)", flush=True)
-    compiled = compile_model(model, profile=request.profile)
+    compiled = compile_model(model)
     check_tensors(request, compiled.graph)
     print(f"      {len(compiled.graph.nodes)} layers, arena {compiled.plan.arena_bytes} bytes", flush=True)
     print("[3/5] golden vectors", flush=True)
@@ -109,26 +107,20 @@ def _build(options: argparse.Namespace, out: Path) -> None:
         else read_golden_inputs(folder, compiled.graph)
     )
     check_size(compiled, board, golden)
-    if request.estimate:
-        estimated = estimate_build(compiled, board, request.optimise, golden)
-        print(f"[4/4] writing {RESULT_FILE}", flush=True)
-        write_estimate(out, estimated, compiled.operators)
-        print(f"estimated: {estimated.flash_bytes} bytes of flash, {estimated.ram_bytes} of RAM", flush=True)
-        return
     print(f"[4/5] building the firmware for {board.name}", flush=True)
     with tempfile.TemporaryDirectory(prefix="build-", dir=_temporary(out)) as temporary:
         firmware = build(compiled, request, board, golden, Path(temporary))
     for line in table(firmware.parts):
         print(f"      {line}", flush=True)
-    files = [image.file for image in firmware.images]
-    print(f"[5/5] writing {', '.join(files)} and {RESULT_FILE}", flush=True)
-    costs = estimate(compiled.graph.nodes, compiled.layers, board.cpu, request.optimise.value)
-    write_success(out, firmware, request, board, costs)
-    print(
-        f"succeeded: {out / files[0]}, {len(firmware.image)} bytes of flash, "
-        f"{firmware.bytes_in(board.ram_address, board.ram_bytes)} of RAM",
-        flush=True,
-    )
+    flash, ram = len(firmware.image), firmware.bytes_in(board.ram_address, board.ram_bytes)
+    files = [] if request.estimate else [image.file for image in firmware.images]
+    print(f"[5/5] writing {', '.join([*files, RESULT_FILE])}", flush=True)
+    if request.estimate:
+        write_estimate(out, firmware, board)
+        print(f"estimated: {flash} bytes of flash, {ram} of RAM", flush=True)
+    else:
+        write_success(out, firmware, request, board)
+        print(f"succeeded: {out / files[0]}, {flash} bytes of flash, {ram} of RAM", flush=True)
 
 
 def _temporary(out: Path) -> Path | None:

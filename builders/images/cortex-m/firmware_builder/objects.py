@@ -5,18 +5,18 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from firmware_builder.boards import Board, load_boards
 from firmware_builder.image import IMAGE
+from firmware_builder.os_build import compile_boot, compile_system, place_system
 from firmware_builder.request import Optimise
 from firmware_builder.sources import board_header
-from firmware_builder.toolchain import Toolchain
+from firmware_builder.toolchain import Toolchain, runtime_level
 
 OBJECTS = IMAGE / "objects"
-_FIXED = ("memory.c", "stack.c", "startup.c", "uart.c")
-"""Of the firmware; the others include the model's header or the build's identity. Every kernel file is fixed."""
+_FIXED = ("console.c", "memory.c", "report_fault.c", "stack.c", "startup.c", "uart.c")
+"""Of the firmware; the others include the model's header or the build's identity. Kernels and the OS are fixed."""
 
 
 def fixed_sources() -> list[Path]:
@@ -24,27 +24,45 @@ def fixed_sources() -> list[Path]:
     return [*sorted((IMAGE / "kernels").glob("*.c")), *(IMAGE / "firmware" / name for name in _FIXED)]
 
 
-def precompiled(board: Board, optimise: Optimise) -> Sequence[Path]:
-    """The objects of this image, or nothing where it was not prepared: then a build compiles everything."""
-    return sorted((OBJECTS / board.name / optimise.value).glob("*.o"))
+def place_objects(board: Board, optimise: Optimise, folder: Path) -> None:
+    """Copies the objects of this image, or none where it was not prepared: then a build compiles everything."""
+    made = _place(board, optimise)
+    if made.is_dir():
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+def _place(board: Board, optimise: Optimise) -> Path:
+    return OBJECTS / board.name / runtime_level(optimise).lstrip("-")
 
 
 def prepare() -> None:
     """Compile them for every board and aim; for the Dockerfile."""
     for board in load_boards(IMAGE / "boards").values():
         for optimise in Optimise:
-            target = OBJECTS / board.name / optimise.value
-            target.mkdir(parents=True)
+            target = _place(board, optimise)
+            if target.exists():  # of another aim
+                continue
             with tempfile.TemporaryDirectory() as temporary, contextlib.redirect_stdout(io.StringIO()):
                 folder = Path(temporary)
-                for header in (*(IMAGE / "kernels").glob("*.h"), *(IMAGE / "firmware").glob("*.h")):
-                    shutil.copyfile(header, folder / header.name)
-                (folder / "board.h").write_text(board_header(board), encoding="ascii")
-                for source in fixed_sources():
-                    shutil.copyfile(source, folder / source.name)
-                Toolchain(folder, board, optimise).compile()
-                for made in folder.glob("*.o"):
-                    shutil.copyfile(made, target / made.name)
+                _compile(folder, board, optimise)
+                for made in folder.rglob("*.o"):
+                    place = target / made.relative_to(folder)
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(made, place)
+
+
+def _compile(folder: Path, board: Board, optimise: Optimise) -> None:
+    for header in (*(IMAGE / "kernels").glob("*.h"), *(IMAGE / "firmware").glob("*.h")):
+        shutil.copyfile(header, folder / header.name)
+    (folder / "board.h").write_text(board_header(board), encoding="ascii")
+    for source in fixed_sources():
+        shutil.copyfile(source, folder / source.name)
+    toolchain = Toolchain(folder, board, optimise)
+    toolchain.compile()
+    if board.os is not None:
+        place_system(folder)
+        compile_boot(toolchain)
+        compile_system(toolchain)
 
 
 if __name__ == "__main__":

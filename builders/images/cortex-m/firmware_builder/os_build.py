@@ -1,6 +1,7 @@
 """The build for a board with the device OS: firmware, the model alone for each of its slots, and the bootloader."""
 
 import shutil
+from pathlib import Path
 
 from compiler.errors import Code, CompileError
 
@@ -41,17 +42,12 @@ def build_with_os(
 ) -> tuple[tuple[Image, ...], tuple[Part, ...]]:
     """Compiles what is in the toolchain's folder together with the OS; the firmware is the first image."""
     folder, libraries = toolchain.folder, _libraries(board)
-    for bare in ("main.c", "startup.c", "startup.o"):
+    for bare in ("main.c", "profile.c", "startup.c", "startup.o"):
         (folder / bare).unlink(missing_ok=True)
-    shutil.copytree(IMAGE / "os", folder / "os")
+    place_system(folder)
     (folder / "image.c").write_text(model_header(who.abi, who.model_sha256, who.version), encoding="ascii")
     flat = toolchain.compile(*_OPTIONS)
-    system = [
-        toolchain.compile_one(file.relative_to(folder).as_posix(), *_OPTIONS)
-        for name in _FOLDERS
-        for file in sorted((folder / "os" / name).glob("*.c"))
-        if not file.name.endswith(_NOT_FOR_BOARDS)
-    ]
+    system = compile_system(toolchain)
     firmware = toolchain.link("firmware", [*flat, *system], scripts=("memory.ld", "sections.ld"), libraries=libraries)
     images = [Image("firmware", "firmware.bin", firmware, board.load_address)]
     kernels = sorted(f"{file.stem}.o" for file in (IMAGE / "kernels").glob("*.c"))
@@ -66,6 +62,27 @@ def build_with_os(
         print(f"      no image for the model slots: {error.message}", flush=True)
     images.append(_bootloader(toolchain, board, device, libraries))
     return tuple(images), read_parts(folder)
+
+
+def place_system(folder: Path) -> None:
+    """Copies the OS's sources beside the objects that may be there."""
+    shutil.copytree(IMAGE / "os", folder / "os", dirs_exist_ok=True)
+
+
+def compile_boot(toolchain: Toolchain) -> list[str]:
+    """Compiles the bootloader's own sources, of which no model changes anything."""
+    return toolchain.compile_all([f"os/boot/{name}.c" for name in _BOOT], *_OPTIONS)
+
+
+def compile_system(toolchain: Toolchain) -> list[str]:
+    """Compiles the OS, of which no model changes anything either."""
+    sources = [
+        file.relative_to(toolchain.folder).as_posix()
+        for name in _FOLDERS
+        for file in sorted((toolchain.folder / "os" / name).glob("*.c"))
+        if not file.name.endswith(_NOT_FOR_BOARDS)
+    ]
+    return toolchain.compile_all(sources, *_OPTIONS)
 
 
 def _libraries(board: Board) -> tuple[str, ...]:
@@ -94,7 +111,7 @@ def _bootloader(toolchain: Toolchain, board: Board, device: OsBoard, libraries: 
     stack = f"stack_bytes = {board.stack_bytes};\n"
     (toolchain.folder / "boot.ld").write_text(text + stack, encoding="ascii")
     objects = [
-        *(toolchain.compile_one(f"os/boot/{name}.c", *_OPTIONS) for name in _BOOT),
+        *compile_boot(toolchain),
         *(f"os/core/{name}.o" for name in _BOOT_CORE),
         *(f"os/mps2/{name}.o" for name in _BOOT_BOARD),
         *_BOOT_FIRMWARE,

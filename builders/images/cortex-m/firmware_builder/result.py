@@ -4,15 +4,13 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from compiler.cost import LayerCost
 from compiler.errors import Code, CompileError
 
 from firmware_builder.boards import Board
 from firmware_builder.build import FIRMWARE_FILE, Firmware
-from firmware_builder.estimate import Estimate, performance
+from firmware_builder.counting import performance
 from firmware_builder.os_build import BOOTLOADER_FILE, BOOTLOADER_VERSION, model_file
 from firmware_builder.request import CONTRACT, Request
 
@@ -22,12 +20,10 @@ _MAX_TEXT = 3000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-def write_success(
-    out: Path, firmware: Firmware, request: Request, board: Board, costs: Sequence[LayerCost]
-) -> dict[str, object]:
+def write_success(out: Path, firmware: Firmware, request: Request, board: Board) -> None:
     """The images, then the result that names them."""
     result = {
-        "contract": CONTRACT,
+        **_figures(firmware, board),
         "status": "succeeded",
         "images": [
             {
@@ -43,6 +39,25 @@ def write_success(
         "sections": [
             {"name": section.name, "address": section.address, "size": section.size} for section in firmware.sections
         ],
+        "model_slot": {
+            "abi": firmware.abi,
+            "size": firmware.model_bytes,
+            "arena_bytes": firmware.compiled.plan.arena_bytes,
+        },
+    }
+    for image in firmware.images:
+        _write(out / image.file, image.content)
+    _write(out / RESULT_FILE, _text(result))
+
+
+def write_estimate(out: Path, firmware: Firmware, board: Board) -> None:
+    """The result of a request of mode `estimate`: what was built is not kept."""
+    _write(out / RESULT_FILE, _text({**_figures(firmware, board), "status": "estimated"}))
+
+
+def _figures(firmware: Firmware, board: Board) -> dict[str, object]:
+    return {
+        "contract": CONTRACT,
         "memory": {
             "flash_bytes": max(len(image.content) for image in firmware.images),
             "ram_bytes": firmware.bytes_in(board.ram_address, board.ram_bytes),
@@ -50,34 +65,8 @@ def write_success(
         },
         "operators": [{"name": name, "count": count} for name, count in firmware.compiled.operators.items()],
         "toolchain": firmware.toolchain,
-        "model_slot": {
-            "abi": firmware.abi,
-            "size": firmware.model_bytes,
-            "arena_bytes": firmware.compiled.plan.arena_bytes,
-        },
-        "performance": performance(costs),
+        "performance": performance(firmware.count),
     }
-    for image in firmware.images:
-        _write(out / image.file, image.content)
-    _write(out / RESULT_FILE, _text(result))
-    return result
-
-
-def write_estimate(out: Path, estimate: Estimate, operators: Mapping[str, int]) -> None:
-    """The result of a request of mode `estimate`."""
-    result = {
-        "contract": CONTRACT,
-        "status": "estimated",
-        "memory": {
-            "flash_bytes": estimate.flash_bytes,
-            "ram_bytes": estimate.ram_bytes,
-            "arena_bytes": estimate.arena_bytes,
-        },
-        "operators": [{"name": name, "count": count} for name, count in operators.items()],
-        "toolchain": {},
-        "performance": performance(estimate.layers),
-    }
-    _write(out / RESULT_FILE, _text(result))
 
 
 def write_failure(out: Path, error: CompileError) -> None:
