@@ -138,5 +138,5 @@ def test_an_estimate_has_the_layers_of_a_profile_and_the_memory_of_a_build(
     measured = {f"layer {layer['index']}": float(layer["ticks"]) * per_tick for layer in layers}
     estimated = {layer["name"]: layer["instructions"] for layer in results["estimate"]["performance"]["layers"]}
     assert {layer["name"] for layer in layers} >= {"CONV_2D", "FULLY_CONNECTED"}
-    assert estimated == pytest.approx(measured, rel=0.02, abs=5)
+    assert estimated == pytest.approx(measured, rel=0.01, abs=16)
     assert sum(measured.values()) == pytest.approx(int(golden["ticks"]) * per_tick, rel=0.01)

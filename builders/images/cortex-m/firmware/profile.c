@@ -14,34 +14,37 @@ struct duration {
     uint32_t parts;
 };
 
-/* Waits for the next tick: how often the timer was read before it. One loop for all, so that a round takes the same. */
-__attribute__((noinline)) static uint32_t next_tick(void)
+struct edge {
+    uint32_t before; /* the timer as it was read first, and after its next tick */
+    uint32_t after;
+    uint32_t rounds; /* how often it was read in vain */
+};
+
+/* Waits for the next tick. One loop for all, so that a round takes the same. */
+__attribute__((noinline)) static struct edge next_tick(void)
 {
-    uint32_t rounds = 0;
-    const uint32_t now = timer_now();
-    while (timer_now() == now) {
-        rounds++;
+    struct edge found = {timer_now(), 0, 0};
+    while ((found.after = timer_now()) == found.before) {
+        found.rounds++;
     }
-    return rounds;
+    return found;
 }
 
 /* The rounds of a whole tick. */
 static uint32_t rounds_per_tick(void)
 {
     next_tick();
-    const uint32_t rounds = next_tick();
+    const uint32_t rounds = next_tick().rounds;
     return rounds ? rounds : 1;
 }
 
 __attribute__((noinline)) static struct duration timed(void (*run)(void), uint32_t rounds_of_tick)
 {
-    next_tick();
-    const uint32_t begin = timer_now();
+    const struct edge begin = next_tick();
     run();
-    const uint32_t ticks = timer_since(begin);
-    uint32_t rounds = next_tick();
-    rounds = rounds < rounds_of_tick ? rounds : rounds_of_tick;
-    return (struct duration){ticks, PARTS - PARTS * rounds / rounds_of_tick};
+    const struct edge end = next_tick();
+    const uint32_t left = end.rounds < rounds_of_tick ? end.rounds : rounds_of_tick;
+    return (struct duration){timer_between(begin.after, end.before), PARTS - PARTS * left / rounds_of_tick};
 }
 
 static void nothing(void)

@@ -12,6 +12,7 @@
 void timer_start(void);
 uint32_t timer_now(void);
 uint32_t timer_since(uint32_t begin);
+uint32_t timer_between(uint32_t begin, uint32_t end);
 
 #else
 
@@ -46,10 +47,15 @@ static inline uint32_t timer_now(void)
     return TIMER_VALUE;
 }
 
-/* Ticks since timer_now gave `begin`, modulo TIMER_MASK + 1: SysTick wraps after 2^24. */
+/* Ticks from one value of timer_now to a later one, modulo TIMER_MASK + 1: SysTick wraps after 2^24. */
+static inline uint32_t timer_between(uint32_t begin, uint32_t end)
+{
+    return (begin - end) & TIMER_MASK;
+}
+
 static inline uint32_t timer_since(uint32_t begin)
 {
-    return (begin - TIMER_VALUE) & TIMER_MASK;
+    return timer_between(begin, TIMER_VALUE);
 }
 
 #endif

@@ -43,3 +43,8 @@ uint32_t timer_since(uint32_t begin)
 {
     return timer_now() - begin;
 }
+
+uint32_t timer_between(uint32_t begin, uint32_t end)
+{
+    return end - begin;
+}
