@@ -3,9 +3,12 @@
 import hashlib
 import time
 
+import numpy as np
 import pytest
+import tflite_micro
 
-from tests.e2e.conftest import World, update_ended
+from tests.e2e.conftest import ROOT, World, update_ended
+from tests.e2e.test_bad_builders import OCTETS
 from tests.support.digits import SMALL_RECIPE, npz
 from zoo.cards import load
 from zoo.oracle import golden_vectors
@@ -16,6 +19,14 @@ pytestmark = [pytest.mark.docker, pytest.mark.qemu]
 def _golden_sha256(model: str) -> str:
     vectors = golden_vectors(load(model).model, count=8)
     return hashlib.sha256(b"".join(output for vector in vectors for output in vector.outputs)).hexdigest()
+
+
+def _first_answer(model: bytes, given: bytes) -> bytes:
+    interpreter = tflite_micro.runtime.Interpreter.from_bytes(model)
+    details = interpreter.get_input_details(0)
+    interpreter.set_input(np.frombuffer(given, details["dtype"]).reshape(details["shape"]), 0)
+    interpreter.invoke()
+    return bytes(interpreter.get_output(0).tobytes())
 
 
 def test_a_model_is_built_delivered_and_proven_by_push_and_by_pull(world: World) -> None:
@@ -44,6 +55,23 @@ def test_a_model_is_built_delivered_and_proven_by_push_and_by_pull(world: World)
         assert [s for i, s in enumerate(states) if i == 0 or s != states[i - 1]] == [
             *("pending", "downloading", "downloaded", "updating", "verifying", "succeeded")
         ]
+
+
+def test_a_model_that_remembers_is_built_delivered_and_proven_with_its_state(world: World) -> None:
+    model = (ROOT / "tests/unit/compiler/models/recurrent.tflite").read_bytes()
+    uploaded = world.api.post("/v1/models/recurrent/versions", content=model, headers=OCTETS)
+    assert uploaded.status_code == 201, uploaded.text
+    vectors = golden_vectors(model, count=8)
+    forgetful = [_first_answer(model, vector.inputs[0]) for vector in vectors]
+    assert forgetful != [vector.outputs[0] for vector in vectors], "the state makes no difference to these inputs"
+
+    build = world.build("recurrent")
+    assert build["state"] == "succeeded", build
+    update = world.update(build["artifact_sha256"])
+    assert update["state"] == "succeeded", update
+    expected = hashlib.sha256(b"".join(output for vector in vectors for output in vector.outputs)).hexdigest()
+    assert update["report"]["received_sha256"] == expected
+    assert world.device()["model"] == "recurrent"
 
 
 def test_the_same_build_asked_for_twice_is_answered_from_the_store_in_milliseconds(world: World) -> None:

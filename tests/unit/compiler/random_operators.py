@@ -81,14 +81,14 @@ def binary(graph: RandomGraph, kind: str, left: int, right: int) -> int:
     return target
 
 
-def pad(graph: RandomGraph, kind: str, source: int, *, most: int = 3, kept: int = 0) -> int:
-    """Padding before and after each dimension from `kept` on, zero in half of them."""
+def pad(graph: RandomGraph, kind: str, source: int, *, most: int = 3, kept: int = 0, value: int | None = None) -> int:
+    """Padding before and after each dimension from `kept` on, zero in half of them, with a constant or `value`."""
     shape = graph.tensors[source].shape
     paddings = graph.rng.integers(0, most + 1, (len(shape), 2)) * graph.rng.integers(0, 2, (len(shape), 1))
     paddings[:kept] = 0
     operands = [source, graph.numbers(paddings)]
     if kind == "PADV2":
-        operands.append(graph.tensor([1], graph.tensors[source], graph.values([1])))
+        operands.append(graph.tensor([1], graph.tensors[source], graph.values([1])) if value is None else value)
     return graph.add(kind, operands, [np.array(shape) + paddings.sum(axis=1)], source)
 
 
@@ -186,9 +186,11 @@ def _random_move(graph: RandomGraph, kind: str) -> int:
     source = graph.source(graph.shape(rank, 4 if rank > 3 else 7))
     if kind == "STRIDED_SLICE":
         return strided_slice(graph, source)
-    return (
-        transpose(graph, source, list(graph.rng.permutation(rank))) if kind == "TRANSPOSE" else pad(graph, kind, source)
-    )
+    if kind == "TRANSPOSE":
+        return transpose(graph, source, list(graph.rng.permutation(rank)))
+    # The value of half of the PADV2 is an input, which is as good as computed.
+    computed = kind == "PADV2" and graph.rng.random() < 0.5
+    return pad(graph, kind, source, value=graph.source([1], graph.tensors[source]) if computed else None)
 
 
 def _random_resize(graph: RandomGraph, kind: str) -> int:

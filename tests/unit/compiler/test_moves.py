@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from compiler.compile import compile_model
 from host_model import FLAGS, IMAGE, HostModels, oracle
-from random_operators import RANDOM, random_operators
+from random_operators import RANDOM, RandomGraph, binary, random_operators
 from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 SEEDS = range(3)
@@ -44,6 +44,23 @@ def test_tensors_that_lie_side_by_side_are_computed_in_place_and_not_copied() ->
     assert [places[index] - places[4] for index in (2, 3, 5, 6, 7, 8)] == [0, 16, 0, 8, 16, 24]
     assert compiled.plan.arena_bytes == 4 * 16
     assert "to tensor 5" in compiled.sources["model.c"]
+
+
+def test_a_value_that_was_computed_pads_although_the_output_is_put_over_what_is_padded(host_models: HostModels) -> None:
+    graph = RandomGraph(np.random.default_rng(2))
+    graph.inputs = [graph.tensor([1, 12])]
+    graph.inputs.append(graph.tensor([1, 1], graph.tensors[graph.inputs[0]]))
+    large = binary(graph, "MAXIMUM", graph.inputs[0], graph.inputs[1])
+    value = binary(graph, "MINIMUM", graph.inputs[1], graph.inputs[1])
+    padded = graph.add("PADV2", [large, graph.numbers([[0, 0], [1, 3]]), value], [[1, 16]], large)
+    graph.outputs = [binary(graph, "MAXIMUM", padded, graph.inputs[1])]
+    model = graph.write()
+    rng = np.random.default_rng(2)
+    inputs = [[rng.integers(-128, 128, shape).astype(np.int8) for shape in ([1, 12], [1, 1])] for _ in range(3)]
+    assert "tml_pad_computed(" in compile_model(model).sources["model.c"]
+    expected = oracle(model, inputs)
+    for computed in host_models.run(model, inputs).values():
+        assert computed == expected
 
 
 def test_a_tensor_in_two_places_of_a_join_is_copied_once(host_models: HostModels) -> None:

@@ -74,10 +74,10 @@ struct tml_pad_layer {
 };
 
 /* An output below its input may meet it: each block is moved whole. */
-TML_KERNEL void tml_pad(const struct tml_pad_layer *layer, const int8_t *input, int8_t *output)
+TML_KERNEL void tml_pad_with(const struct tml_pad_layer *layer, int32_t value, const int8_t *input, int8_t *output)
 {
     int32_t turns[TML_PAD_LOOPS] = {0};
-    __builtin_memset(output, layer->value, (uint32_t)layer->lead);
+    __builtin_memset(output, value, (uint32_t)layer->lead);
     output += layer->lead;
     for (int32_t index = 0; index < layer->blocks; index++, input += layer->block) {
         __builtin_memmove(output, input, (uint32_t)layer->block);
@@ -91,9 +91,21 @@ TML_KERNEL void tml_pad(const struct tml_pad_layer *layer, const int8_t *input, 
             }
             turns[level] = 0;
         }
-        __builtin_memset(output, layer->value, (uint32_t)gap);
+        __builtin_memset(output, value, (uint32_t)gap);
         output += gap;
     }
+}
+
+TML_KERNEL void tml_pad(const struct tml_pad_layer *layer, const int8_t *input, int8_t *output)
+{
+    tml_pad_with(layer, layer->value, input, output);
+}
+
+/* With a value that an earlier layer computed. */
+TML_KERNEL void tml_pad_computed(const struct tml_pad_layer *layer, const int8_t *input, const int8_t *value,
+                                 int8_t *output)
+{
+    tml_pad_with(layer, *value, input, output);
 }
 
 #endif

@@ -5,7 +5,7 @@ from math import prod
 from struct import unpack
 
 from compiler.errors import Code
-from compiler.graph import DType, Node
+from compiler.graph import DType, Node, Tensor
 from compiler.layer import Below, Layer
 from compiler.operators.family import Family
 from compiler.operators.rules import EXPORT_HINT, affine, constant, require_arity, require_shape, require_type
@@ -33,11 +33,14 @@ def _sides(node: Node) -> list[_Side]:
     return [_Side(*side) for side in zip(source.shape, numbers[::2], numbers[1::2], strict=True)]
 
 
-def _value(node: Node) -> int:
-    """The byte to pad with: zero in the output's quantisation, unless PADV2 gives one in that quantisation."""
+def _value(node: Node) -> int | Tensor:
+    """The byte to pad with: zero in the output's quantisation, unless PADV2 has a tensor for it in that quantisation.
+
+    Then what it holds, or the tensor where it is computed.
+    """
     if node.kind == "PAD":
         return affine(node, node.output).zero_point
-    tensor, data = constant(node, 2)
+    tensor = node.input(2)
     require_type(node, tensor, DType.INT8)
     if tensor.elements != 1:
         raise node.refusal(Code.BAD_MODEL, f"{tensor.label} should hold one value", EXPORT_HINT)
@@ -47,11 +50,11 @@ def _value(node: Node) -> int:
             f"{tensor.label} is quantised otherwise than {node.output.label}",
             "Quantise the padding value like the output, as the TensorFlow Lite converter does.",
         )
-    return data.cast("b")[0]
+    return tensor if tensor.data is None else tensor.data.cast("b")[0]
 
 
 def check(node: Node) -> None:
-    """Refuses everything but int8 with constant paddings, and a constant value, of up to five dimensions."""
+    """Refuses everything but int8 with constant paddings of up to five dimensions."""
     arity = 2 if node.kind == "PAD" else 3
     require_arity(node, arity, arity)
     source = node.input(0)
@@ -82,7 +85,7 @@ def _merged(sides: list[_Side]) -> list[_Side]:
 
 
 def lower(node: Node) -> Layer:
-    """The call of `tml_pad`, or no code."""
+    """The call of `tml_pad`, or of `tml_pad_computed` where the value is, or no code."""
     source, target = node.input(0), node.output
     if source.elements == target.elements and source.data is None:
         return Layer(None, "", (), (), (source,), target)
@@ -96,21 +99,22 @@ def lower(node: Node) -> Layer:
     lead, trail = sum(before), sum(after)
     block = sides[-1].size
     loops = [side.size for side in sides[:-1]]
+    value = _value(node)
     return Layer(
-        kernel="tml_pad",
+        kernel="tml_pad_computed" if isinstance(value, Tensor) else "tml_pad",
         struct="tml_pad_layer",
         parameters=(
             ("blocks", prod(loops)),
             ("loops", len(loops)),
             ("block", block),
-            ("value", _value(node)),
+            ("value", 0 if isinstance(value, Tensor) else value),
             ("lead", lead),
             ("trail", trail),
             *((f"sizes[{level}]", size) for level, size in enumerate(loops)),
             *((f"gaps[{level}]", gap) for level, gap in enumerate(gaps)),
         ),
         constants=(),
-        inputs=(source,),
+        inputs=(source, value) if isinstance(value, Tensor) else (source,),
         output=target,
         header="tml_move.h",
         # What was written before a block is read must lie below it: most of all before the last one.
