@@ -25,7 +25,11 @@ def test_an_estimate_is_what_is_built_and_within_a_tenth_of_what_is_measured(wor
     estimate = _estimate(world, model)
     build = world.build(model)
     build = world.wait(f"/v1/builds/{build['id']}", lambda found: found["performance"]["basis"] == "measured")
-    assert estimate["memory"] == build["memory"]
+    version = 16  # bytes that the version's text may have more than an estimate's, which is 0.0.0+0
+    assert estimate["memory"] == {
+        **build["memory"],
+        "flash_bytes": pytest.approx(build["memory"]["flash_bytes"], abs=version),
+    }
     expected, found = estimate["performance"], build["performance"]
     assert (expected["basis"], found["basis"], found["layers_basis"]) == ("estimated", "measured", "estimated")
     assert expected["instructions"] == pytest.approx(found["instructions"], rel=0.1)
