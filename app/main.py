@@ -282,7 +282,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             services.stopping.set()
             training_job.stop()
             update_job.stop()
-            await run_in_threadpool(jobs.close, settings.shutdown_seconds)
+            await run_in_threadpool(_end, jobs, runner, settings.shutdown_seconds)
     database.close()
 
 
@@ -293,6 +293,11 @@ def _begin(services: Services, jobs: DbosEngine, work: Work, runner: BuilderRunn
     for service in (services.builds, services.checks, services.training, services.updates):
         service.resume()
     work.training.reap()
+
+
+def _end(jobs: DbosEngine, runner: BuilderRunner, seconds: int) -> None:
+    jobs.close(seconds)
+    runner.close()
 
 
 def _database(settings: Settings) -> Database:

@@ -132,8 +132,6 @@ def start(
         )
         names = {"in_volume": in_volume.name, "out_volume": out_volume.name}
         keeping = client.containers.create(**sandbox.keeper_options(keeper_image, labels, **names))
-        keeping.start()
-        keeping.put_archive("/in", keeper.pack(files, mode=0o444))
         options = sandbox.builder_options(
             image_id,
             labels,
@@ -143,10 +141,19 @@ def start(
             source_date_epoch=source_date_epoch,
             **names,
         )
-        building = client.containers.create(**{**options, **(changes or {})})
+        # The engine starts the one while it makes the other.
+        with ThreadPoolExecutor(1) as pool:
+            filled = pool.submit(_fill, keeping, files)
+            building = client.containers.create(**{**options, **(changes or {})})
+            filled.result()
         building.start()
         building.reload()
     return Build(client, keeping, building)
+
+
+def _fill(keeping: Container, files: Mapping[str, bytes]) -> None:
+    keeping.start()
+    keeping.put_archive("/in", keeper.pack(files, mode=0o444))
 
 
 def of_labels(client: docker.DockerClient, labels: Sequence[str]) -> list[Container]:

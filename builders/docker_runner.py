@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_REMOVALS = 4
+"""Builds whose containers are removed at the same time, behind them."""
+
 
 class DockerRunner:
     """A `BuilderRunner` on one engine. Safe to use from several threads, for different jobs.
@@ -37,6 +41,12 @@ class DockerRunner:
     def __init__(self, client: docker.DockerClient, *, server_id: str) -> None:
         self.client = client
         self.server_id = server_id
+        self._removals = ThreadPoolExecutor(_REMOVALS, thread_name_prefix="builder-removal")
+        self._removing: dict[str, Future[None]] = {}
+
+    def close(self) -> None:
+        """See `BuilderRunner.close`."""
+        wait(list(self._removing.values()))
 
     def inspect(self, reference: str) -> ResolvedBuilder:
         """See `BuilderRunner.inspect`."""
@@ -81,19 +91,43 @@ class DockerRunner:
     ) -> tuple[Exit, Mapping[str, bytes], float]:
         files = build_input.files()
         labels = sandbox.Labels(self.server_id, job_id, _digest(image_id, files, limits))
+        self._await_removal(job_id)
         try:
-            build = self._adopt(labels) or self._start(labels, image_id, build_input, files, limits)
-            # An adopted build has used up some of its time.
-            left = limits.seconds - build.seconds(self._now())
-            ended = follow(build, seconds=max(left, 0.0), on_log=on_log, cancelled=cancelled)
-            if build.seconds() > limits.seconds:  # a dead server had stopped it, or did not live to do so
-                raise timed_out(limits.seconds)
-            return ended, build.collect(limits), build.seconds()
-        finally:
+            ended, output, seconds = self._followed(labels, image_id, build_input, files, limits, on_log, cancelled)
+        except BaseException:
             self._discard(job_id)
+            raise
+        # Two containers and two volumes take the engine tenths of a second, which nobody has to wait for.
+        self._removing[job_id] = self._removals.submit(self._discard, job_id)
+        return ended, output, seconds
+
+    def _followed(
+        self,
+        labels: sandbox.Labels,
+        image_id: str,
+        build_input: BuildInput,
+        files: dict[str, bytes],
+        limits: Limits,
+        on_log: Callable[[str], None],
+        cancelled: Callable[[], bool],
+    ) -> tuple[Exit, Mapping[str, bytes], float]:
+        adopted = self._adopt(labels)
+        build = adopted or self._start(labels, image_id, build_input, files, limits)
+        # An adopted build has used up some of its time.
+        left = limits.seconds - (build.seconds(self._now()) if adopted else 0.0)
+        ended = follow(build, seconds=max(left, 0.0), on_log=on_log, cancelled=cancelled)
+        if build.seconds() > limits.seconds:  # a dead server had stopped it, or did not live to do so
+            raise timed_out(limits.seconds)
+        return ended, build.collect(limits), build.seconds()
+
+    def _await_removal(self, job_id: str) -> None:
+        """What is being removed of an earlier run must not be taken for a build to adopt."""
+        if removing := self._removing.get(job_id):
+            removing.result()
 
     def reap(self, live: Container[str]) -> list[str]:
         """See `BuilderRunner.reap`."""
+        self.close()  # what this server left is being removed
         reaped = []
         for job_id in sorted(self._leftover_jobs()):
             if job_id not in live:
@@ -155,6 +189,8 @@ class DockerRunner:
         except BuilderError as problem:
             # The build's own outcome matters more; `reap` removes what is left.
             logger.warning("could not remove the containers of job %s: %s", job_id, problem)
+        finally:
+            self._removing.pop(job_id, None)
 
 
 def _digest(image_id: str, files: dict[str, bytes], limits: Limits) -> str:

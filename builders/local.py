@@ -203,6 +203,9 @@ class LocalRunner:
             process.end()
         return ended, read_directory(folder / "out", limits)
 
+    def close(self) -> None:
+        """See `BuilderRunner.close`: a build leaves nothing behind it."""
+
     def reap(self, live: Container[str]) -> list[str]:
         """See `BuilderRunner.reap`."""
         reaped = []

@@ -96,7 +96,7 @@ class BuilderRunner(Protocol):
         on_log: Callable[[str], None],
         cancelled: Callable[[], bool],
     ) -> BuildOutput:
-        """Build, and return only when nothing of the build is left but its output.
+        """Build, and return when nothing of the build runs any more; what it leaves is removed behind it, at once.
 
         `on_log` gets the log line by line (no line ends, no control characters, bounded) and `cancelled` is asked about
         twice a second; both are called in the caller's thread. Running a job again is safe: a build of the same job and
@@ -116,6 +116,10 @@ class BuilderRunner(Protocol):
         cancelled: Callable[[], bool],
     ) -> Estimate:
         """As `run`, for a `build_json` of mode `estimate`: nothing is built, and what it would cost is the answer."""
+        ...
+
+    def close(self) -> None:
+        """Wait until nothing is left of the builds that have returned."""
         ...
 
     def reap(self, live: Container[str]) -> list[str]:

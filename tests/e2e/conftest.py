@@ -23,6 +23,7 @@ from tests.support.edge import EdgeProcess
 from tests.support.server import ServerProcess
 
 BOARD = "mps2-an386"
+REMOVED_SECONDS = 10.0  # behind a build, on a busy machine
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "builders/images/cortex-m/manifest.json"
 
@@ -102,7 +103,13 @@ class World:
             time.sleep(0.05)
 
     def leftovers(self) -> list[str]:
-        """Containers and volumes of this server."""
+        """Containers and volumes of this server that are not removed within seconds."""
+        deadline = time.monotonic() + REMOVED_SECONDS
+        while (found := self._on_the_engine()) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return found
+
+    def _on_the_engine(self) -> list[str]:
         label = f"tinymlaas.server={(self.server.data_dir / 'server-id').read_text()}"
         containers = self.engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
         return [c.name or "" for c in containers] + [v.name for v in self.engine.volumes.list(filters={"label": label})]

@@ -201,6 +201,7 @@ def docker_bench(engine: docker.DockerClient, probe_image: str) -> Iterator[Benc
     server_id = f"test-{uuid.uuid4().hex[:12]}"
     runner = DockerRunner(engine, server_id=server_id)
     yield Bench(runner, runner.inspect(probe_image).image_id)
+    runner.close()
     label = {"label": f"tinymlaas.server={server_id}"}
     left = [c.name for c in engine.containers.list(all=True, filters=label)]
     left += [v.name for v in engine.volumes.list(filters=label)]
