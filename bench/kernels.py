@@ -63,7 +63,7 @@ class Measured:
     flash: int
     arena: int
     exact: bool
-    layers: list[tuple[int, str, float]]
+    layers: list[tuple[str, str, float]]
 
 
 def models() -> dict[str, Path]:
@@ -116,11 +116,7 @@ def measure(model: bytes, board: str, optimise: str, builder: Path) -> Measured:
         flash=result["memory"]["flash_bytes"] - sections[".golden"],
         arena=result["memory"]["arena_bytes"],
         exact=[line["output"] for line in golden] == expected,
-        layers=[
-            (int(line["index"]), line["name"], int(line["ticks"]) * per_tick)
-            for line in lines
-            if line["kind"] == "layer"
-        ],
+        layers=[(each["name"], each["operator"], each["instructions"]) for each in result["performance"]["layers"]],
     )
 
 
@@ -150,7 +146,7 @@ def _request(model: bytes, board: str, optimise: str, folder: Path) -> list[str]
         },
         "tensors": {"inputs": [tensor(source)], "outputs": [tensor(target)]},
         "board": board,
-        "parameters": {"optimise": optimise, "profile": True},
+        "parameters": {"optimise": optimise},
         "firmware_version": "1.0.0+0",
         "source_date_epoch": 0,
     }
@@ -230,8 +226,8 @@ def _table(options: argparse.Namespace, builder: Path) -> bool:
             f" {measured.flash:11} ({measured.flash / reference.flash:4.2f})"
             f" {measured.arena:9} ({measured.arena / reference.arena:4.2f})  {'yes' if measured.exact else 'NO'}"
         )
-        for index, kind, instructions in measured.layers if options.layers else []:
-            print(f"    {index:3} {kind:22} {instructions:12.0f}")
+        for layer, kind, instructions in measured.layers if options.layers else []:
+            print(f"    {layer:9} {kind:22} {instructions:12.0f}")
     return exact
 
 

@@ -20,7 +20,7 @@ STOP_GRACE_SECONDS = 3.0
 _TICK_SECONDS = 0.1
 _ASK_SECONDS = 0.5
 _KILL_SECONDS = 20.0
-_LAST_LOG_SECONDS = 2.0
+_LAST_LOG_SECONDS = 10.0  # on a busy machine; ends with the log
 
 
 class Running(Protocol):
