@@ -39,17 +39,19 @@ async def device(server: Lwm2mServer, start_device: StartDevice) -> Device:
 async def test_it_registers_with_its_objects(server: Lwm2mServer) -> None:
     registration = server.registration(ENDPOINT)
     assert (registration.lifetime, registration.lwm2m_version, registration.binding) == (60, "1.1", "U")
-    assert registration.instances == {1: [0], 3: [0], 5: [0], 9: [0, 1], 26241: [0], 26242: [0]}
+    assert registration.instances == {
+        number: [0, 1] if number in {9, 19} else [0] for number in (1, 3, 5, 9, 19, 26241, 26242, 26243)
+    }
 
 
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize("accept", [None, ContentFormat.TLV, ContentFormat.SENML_CBOR])
-@pytest.mark.parametrize("path", ["/1", "/3", "/5", "/9", "/26241", "/26242"])
+@pytest.mark.parametrize("path", ["/1", "/3", "/5", "/9", "/19", "/26241", "/26242", "/26243"])
 async def test_every_object_can_be_read_as_a_whole(server: Lwm2mServer, path: str, accept: int | None) -> None:
     response = await server.read(ENDPOINT, at(path), accept)
     assert response.success, response
     assert isinstance(response.content, Object)
-    assert len(response.content.instances) == (2 if path == "/9" else 1)
+    assert len(response.content.instances) == (2 if path in {"/9", "/19"} else 1)
     assert all(instance.resources for instance in response.content.instances)
 
 

@@ -90,7 +90,7 @@ async def test_a_firmware_that_hangs_faults_or_computes_wrongly_is_given_up(
     core = Core(compile_core(tmp_path_factory.mktemp("staging"), board=BOARD), tmp_path, KEY)
     payload = other.payload()
     [reset] = struct.unpack_from("<I", payload, 4)
-    header = payload.index(struct.pack("<IHH", 0x4D4C4D54, 2, 160) + other.abi + bytes(20))
+    header = payload.index(struct.pack("<IHH", 0x4D4C4D54, 3, 168) + other.abi + bytes(20))
     [invoke] = struct.unpack_from("<I", payload, header + 88)
     wrong = (*other.golden_outputs[:-1], bytes(byte ^ 1 for byte in other.golden_outputs[-1]))
     new = partial(other.signed, KEY, version="2.0.0+1")

@@ -17,8 +17,13 @@ _FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     "-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>",
+    "-DOS_TRAINS=1",
 )
-_CORE = HERE / "core_memory.c"
+# The core is in memory, but that of the training is the real one.
+_CORE = (
+    *(HERE / "core_memory.c", HERE / "training_memory.c"),
+    *(OS / "core" / name for name in ("crc32.c", "flash.c", "record.c")),
+)
 
 
 def missing() -> str | None:
@@ -35,12 +40,14 @@ def compile_device(folder: Path) -> Path:
 
 
 def compile_fuzzer(folder: Path) -> Path:
-    """The program of fuzz.c, which needs no library: link and random numbers are its own."""
+    """The program of fuzz.c: link and random numbers are its own."""
     return _compile(folder / "fuzz", [HERE / "fuzz.c"], [])
 
 
 def _compile(target: Path, sources: list[Path], libraries: list[str]) -> Path:
     includes = [f"-I{OS}", f"-I{OS / 'port'}", f"-I{HERE}", f"-I{LIBRARIES / 'include'}"]
-    files = [str(each) for each in (*sources, _CORE, *sorted((OS / "lwm2m").glob("*.c")))]
-    subprocess.run(["gcc", *_FLAGS, *includes, *files, *libraries, "-o", str(target)], check=True)
+    shared = [source for name in ("lwm2m", "federation", "training") for source in sorted((OS / name).glob("*.c"))]
+    files = [str(each) for each in (*sources, *_CORE, *shared)]
+    bearssl = str(LIBRARIES / "host" / "libbearssl.a")
+    subprocess.run(["gcc", *_FLAGS, *includes, *files, *libraries, bearssl, "-o", str(target)], check=True)
     return target

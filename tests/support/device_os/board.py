@@ -58,9 +58,10 @@ class Build:
         return (self.folder / "bootloader.bin").read_bytes()
 
 
-def build(folder: Path, model: Path) -> Build:
+def build(folder: Path, model: Path, *options: str) -> Build:
     """Compile, with the golden inputs that the builder makes up where it is given none."""
-    command = [sys.executable, "-B", str(BUILDER / "build.py"), str(model), "--board", BOARD, "-o", str(folder)]
+    builder = [sys.executable, "-B", str(BUILDER / "build.py")]
+    command = [*builder, str(model), "--board", BOARD, "-o", str(folder), *options]
     subprocess.run(command, check=True, stdout=subprocess.PIPE)
     content = model.read_bytes()
     oracle = Oracle(content)
@@ -87,7 +88,12 @@ class Oracle:
 
 
 def provisioning(
-    key: ec.EllipticCurvePrivateKey, endpoint: str, port: int, psk: bytes | None = None, lifetime: int = 60
+    key: ec.EllipticCurvePrivateKey,
+    endpoint: str,
+    port: int,
+    psk: bytes | None = None,
+    lifetime: int = 60,
+    period_us: int = 100_000,
 ) -> Provisioning:
     """A page: over DTLS with a key, with the endpoint as its identity."""
     point = key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
@@ -100,4 +106,5 @@ def provisioning(
         identity="" if psk is None else endpoint,
         key=psk or b"",
         lifetime_s=lifetime,
+        period_us=period_us,
     )

@@ -325,7 +325,8 @@ int inference_submit(const uint8_t *input, uint32_t length)
 
 int inference_result(struct inference_result *result)
 {
-    *result = (struct inference_result){output, sizeof output, sequence, 70000};
+    *result = (struct inference_result){sizeof output, sequence, 70000, {0}};
+    memcpy(result->output, output, sizeof output);
     return sequence > 0 ? OS_OK : OS_NOT_FOUND;
 }
 

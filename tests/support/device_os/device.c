@@ -9,7 +9,9 @@
 #include <time.h>
 
 #include "core/clock.h"
+#include "core/training.h"
 #include "core_memory.h"
+#include "training_memory.h"
 #include "lwm2m/client.h"
 #include "net/random.h"
 #include "port/datagram.h"
@@ -57,11 +59,13 @@ int main(int count, char **arguments)
     }
     sigaction(SIGUSR1, &(struct sigaction){.sa_handler = on_signal}, NULL);
     core_memory_start(arguments[1]);
+    training_memory_clear();
     if (client_start(&settings) != OS_OK) {
         return fail("the client does not start");
     }
     while (!core_memory_reset_requested()) {
         client_poll();
+        (void)training_poll();
         if (move) {
             move = 0;
             datagram_open();

@@ -8,15 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/training.h"
 #include "core/update.h"
 #include "core_memory.h"
+#include "training_memory.h"
 #include "lwm2m/client.h"
 #include "lwm2m/coap_message.h"
 #include "net/link.h"
 #include "net/random.h"
 #include "port/datagram.h"
 
-#define SEEDS 64u
+#define SEEDS 80u
 #define MAX_DATAGRAM 1400u
 #define SENT_KEPT 8u
 
@@ -185,6 +187,12 @@ static void make_seeds(void)
                                     0xA2, 0x00, 0x63, '/', '2', '3', 0x04, 0xF5};
     static const uint8_t paths[] = {0x82, 0xA1, 0x00, 0x66, '/', '3', '/', '0', '/', '3',
                                     0xA1, 0x00, 0x62, '/', '9'};
+    static const uint8_t head[] = {0xA3, 0x6A, 'f', 'e', 'd', 'e', 'r', 'a', 't', 'i', 'o', 'n', 0x61, 'f',
+                                   0x65, 'r', 'o', 'u', 'n', 'd', 0x01, 0x67, 'w', 'e', 'i', 'g', 'h', 't', 's', 0x82,
+                                   0xD8, 85, 0x58, 48};
+    static const uint8_t head_end[] = {0xD8, 85, 0x4C, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t sample[2 + TRAINING_MEMORY_INPUT_BYTES] = {2, 0, 100, 50, 20, 10};
+    static uint8_t document[sizeof head + 48 + sizeof head_end];
     static const char *const read[] = {"/1", "/3/0", "/5/0/3", "/9", "/26241/0/0", "/26242/0", "/3/0/11/0"};
     for (uint32_t path = 0; path < sizeof read / sizeof read[0]; path++) {
         read_seed(read[path], accepts[path], -1, -1);
@@ -228,6 +236,19 @@ static void make_seeds(void)
     write_seed(COAP_POST, "/1/0/8", -1, -1, "", 0);
     write_seed(COAP_POST, "/3/0/4", -1, -1, "", 0);
     write_seed(COAP_DELETE, "/9/0", -1, -1, "", 0);
+    memcpy(document, head, sizeof head);
+    memcpy(document + sizeof head + 48, head_end, sizeof head_end);
+    write_seed(COAP_PUT, "/19/0/0/0", 42, -1, document, sizeof document);
+    write_seed(COAP_PUT, "/19/0/0/0", 42, 0 << 4 | 8 | 2, document, 64);
+    write_seed(COAP_PUT, "/19/0/0/0", 42, 1 << 4 | 2, document + 64, sizeof document - 64);
+    write_seed(COAP_PUT, "/26243/0/2", 42, -1, sample, sizeof sample);
+    write_seed(COAP_POST, "/26243/0/3", -1, -1, "", 0);
+    write_seed(COAP_POST, "/26243/0/4", 0, -1, "0='1',1='2',2='10000'", 21);
+    write_seed(COAP_PUT, "/26243/0/9", 0, -1, "1", 1);
+    write_seed(COAP_POST, "/26243/0/14", -1, -1, "", 0);
+    read_seed("/26243", -1, 0, -1);
+    read_seed("/19/1", 112, -1, -1);
+    read_seed("/19/1/0/0", 42, -1, 1 << 4 | 2);
     add(&(struct request){.code = COAP_PUT, .path = "/5/0/3", .content_format = -1, .accept = -1, .observe = -1,
                           .block1 = -1, .block2 = -1, .query = "pmin=10"});
 }
@@ -353,6 +374,7 @@ static void one_case(void)
         mutate(&datagram);
     }
     feed(&datagram);
+    (void)training_poll();
     if (dice(4) == 0) {
         now_ms += dice(dice(64) == 0 ? 200000 : 500);
         core_memory_set_clock(now_ms);
@@ -360,6 +382,7 @@ static void one_case(void)
     }
     if (dice(2000) == 0) {
         core_memory_clear();
+        training_memory_clear();
     }
 }
 
@@ -386,6 +409,7 @@ int main(int count, char **arguments)
     }
     state = strtoull(arguments[1], NULL, 10) * 0x9E3779B97F4A7C15u + 1;
     core_memory_start(NULL);
+    training_memory_clear();
     core_memory_set_clock(now_ms);
     make_seeds();
     if (client_start(&settings) != OS_OK) {

@@ -25,7 +25,9 @@ FIRST_STATE = 0xA5  # of a simulated model; it counts inferences
 
 _FLASH, _EXEC, _RAM = 0x21000000, 0x20000, 0x20000000
 _SLOTS = {"firmware": (_EXEC, _RAM), "model-a": (0x21800200, 0x20200000), "model-b": (0x21900200, 0x20300000)}
-_MODEL_IMAGE = struct.Struct("<IHH32s16I32s24s")
+_MODEL_IMAGE = struct.Struct("<IHH32s18I32s24s")
+_HEAD = struct.Struct("<IIfifi5I")
+FEATURE_SCALE, OUTPUT_SCALE = 0.0625, 1 / 256
 _LIBRARY = BUILDER / "libraries" / "host" / "libbearssl.a"
 _SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -42,13 +44,15 @@ def compile_core(folder: Path, *, board: str = BOARD, sanitize: bool = True) -> 
     target = folder / "core"
     sources = [*sorted((BUILDER / "os" / "core").glob("*.c")), *sorted(HERE.glob("*.c"))]
     sources = [source for source in sources if source.name != "built_in.c"]
+    sources += sorted((BUILDER / "os" / "training").glob("*.c"))
     sources += [BUILDER / "os" / "boot" / name for name in ("boot_choose.c", "boot_decide.c")]
     # The simulated board's headers come before the firmware's.
     includes = [HERE, BUILDER / "os", BUILDER / "libraries" / "include", BUILDER / "firmware"]
     subprocess.run(
         [
-            *("gcc", "-std=gnu99", "-g", "-O2", "-Wall", "-Wextra", "-Werror"),
+            *("gcc", "-std=gnu99", "-ffp-contract=off", "-g", "-O2", "-Wall", "-Wextra", "-Werror"),
             f'-DBOARD_NAME="{board}"',
+            "-DOS_TRAINS=1",
             *(_SANITIZERS if sanitize else ()),
             *(f"-I{folder}" for folder in includes),
             *map(str, sources),
@@ -74,6 +78,10 @@ class Image:
     padding: int = 3000
     signed_slot: str = ""
     raw: bytes = b""
+    head_features: int = 0
+    """Of a head that can be trained, with as many outputs as the input has bytes."""
+    broken_head: bytes = b""
+    """In place of what describes it."""
 
     def payload(self) -> bytes:
         """The simulated program: a header, its tables, golden inputs, and bytes that nobody reads."""
@@ -83,16 +91,38 @@ class Image:
         header = constants + (16 if self.kind is ImageKind.FIRMWARE else 0)
         tables = header + _MODEL_IMAGE.size
         golden = tables + 16
+        head = golden + VECTORS * INPUT_BYTES
         own = self.kind is ImageKind.FIRMWARE
         memory = (0,) * 5 if own else (ram, ram + 16, golden, ram + 16, ram + 4096)
         model_image = _MODEL_IMAGE.pack(
-            *(0x4D4C4D54, 2, _MODEL_IMAGE.size, self.abi, *memory, 2048, 1, 1),
+            *(0x4D4C4D54, 3, _MODEL_IMAGE.size, self.abi, *memory, 2048, 1, 1),
             *(tables, tables + 4, tables + 8, tables + 12, golden | 1, golden | 1, VECTORS, golden),
+            *(0 if self.head_features else 1, head if self.head_features else 0),
             *(self.model, self.behaviour.encode()),
         )
         table = struct.pack("<4I", ram + 64, INPUT_BYTES, ram + 1024, INPUT_BYTES)
         rest = bytes(value * 7 & 0xFF for value in range(self.padding))
-        return (b"\x00" * 16 if own else b"") + model_image + table + b"".join(self.inputs()) + rest
+        parts = (model_image, table, *self.inputs(), self._head(head, ram) if self.head_features else b"", rest)
+        return (b"\x00" * 16 if own else b"") + b"".join(parts)
+
+    def _head(self, at: int, ram: int) -> bytes:
+        """What a header says of a head, and its weights: all of them 0 but the biases, which count."""
+        where = at + _HEAD.size
+        weights = where + 4
+        scales = weights + INPUT_BYTES * self.head_features
+        described = _HEAD.pack(
+            *(self.head_features, INPUT_BYTES, FEATURE_SCALE, 0, OUTPUT_SCALE, -128),
+            *(1, where, weights, scales, scales + 4 * INPUT_BYTES),
+        )
+        return b"".join(
+            (
+                self.broken_head or described,
+                struct.pack("<I", ram + 2048),
+                bytes(INPUT_BYTES * self.head_features),
+                struct.pack(f"<{INPUT_BYTES}f", *[0.5] * INPUT_BYTES),
+                struct.pack(f"<{INPUT_BYTES}i", *range(INPUT_BYTES)),
+            )
+        )
 
     def inputs(self) -> list[bytes]:
         """The golden inputs."""

@@ -165,6 +165,9 @@ void model_port_invoke(const struct model *model)
     for (uint32_t at = 0; at < model->output_bytes[0]; at++) {
         output[at] = model->input[0][at] ^ model->sha256[0] ^ *state_of(model);
     }
+    for (uint32_t at = 0; at < model->head.feature_count; at++) {
+        ((int8_t *)(uintptr_t)model->head.features)[at] = (int8_t)(model->input[0][at % model->input_bytes[0]] + 3 * at);
+    }
     ++*state_of(model);
     if (strncmp(model->version, "wrong", 5) == 0) {
         output[1] ^= 1;

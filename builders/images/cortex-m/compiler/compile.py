@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from compiler.check import check
 from compiler.emit import constants_bytes, emit
 from compiler.graph import Graph
+from compiler.head import Head, find_head
 from compiler.layer import Layer
 from compiler.operators import FAMILIES
 from compiler.parse import parse
@@ -21,6 +22,7 @@ class CompiledModel:
     plan: Plan
     sources: dict[str, str]
     constants_bytes: int
+    head: Head | None = None
 
     @property
     def operators(self) -> dict[str, int]:
@@ -28,11 +30,15 @@ class CompiledModel:
         return dict(sorted(Counter(node.kind for node in self.graph.nodes).items()))
 
 
-def compile_model(data: bytes) -> CompiledModel:
-    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly."""
+def compile_model(data: bytes, *, trainable_head: bool = False) -> CompiledModel:
+    """The model of a .tflite file as C; raises CompileError for what cannot be compiled exactly.
+
+    `trainable_head` adds what a device needs to train the last dense layer.
+    """
     graph = parse(data)
     check(graph)
     layers = tuple(FAMILIES[node.kind].lower(node) for node in graph.nodes)
-    layout = plan(graph, layers)
-    sources = emit(graph, layers, layout)
-    return CompiledModel(graph, layers, layout, sources, constants_bytes(layers))
+    head = find_head(graph, layers) if trainable_head else None
+    layout = plan(graph, layers, (head.features,) if head else ())
+    constants = constants_bytes(layers) + (head.constants_bytes if head else 0)
+    return CompiledModel(graph, layers, layout, emit(graph, layers, layout, head), constants, head)

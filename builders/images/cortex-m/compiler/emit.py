@@ -3,18 +3,19 @@
 from collections.abc import Iterable, Sequence
 
 from compiler.graph import Graph, Node, Tensor
+from compiler.head import Head
 from compiler.layer import WIDTHS, Constant, Layer, State
 from compiler.plan import Plan
 
 _PER_LINE = {"int8_t": 24, "uint8_t": 24, "int16_t": 16, "uint16_t": 16, "int32_t": 10}
 
 
-def emit(graph: Graph, layers: Sequence[Layer], plan: Plan) -> dict[str, str]:
+def emit(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None = None) -> dict[str, str]:
     """The generated files by name: `model.h` and `model.c`."""
-    return {"model.h": _header(graph, layers, plan), "model.c": _source(graph, layers, plan)}
+    return {"model.h": _header(graph, layers, plan, head), "model.c": _source(graph, layers, plan, head)}
 
 
-def _header(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
+def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None) -> str:
     lines = [
         "/* The compiled model: write model_inputs, call model_invoke, read model_outputs. Generated. */",
         "#ifndef MODEL_H",
@@ -54,12 +55,13 @@ def _header(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
         "};",
         "extern const struct model_layer model_layers[];",
         "",
+        *(_head_declarations(head) if head else ()),
         "#endif",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _source(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
+def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None) -> str:
     headers = sorted({layer.header for layer in layers if layer.kernel is not None})
     lines = [
         "/* The model's constants and calls. Generated. */",
@@ -92,7 +94,46 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan) -> str:
             f"{qualifier}void *const model_{what}s[{size}] = {{{', '.join(_address(t, plan) for t in tensors)}}};",
             f"const uint32_t model_{what}_bytes[{size}] = {{{', '.join(str(t.size) for t in tensors)}}};",
         ]
+    lines += _head_constants(head, plan) if head else []
     return "\n".join(lines) + "\n"
+
+
+def _head_declarations(head: Head) -> list[str]:
+    """What image.c tells the OS of the head."""
+    numbers = {
+        "FEATURES": head.features.elements,
+        "FEATURE_SCALE": _real(head.features_scale),
+        "FEATURE_ZERO_POINT": head.features_zero_point,
+        "OUTPUTS": head.outputs,
+        "OUTPUT_SCALE": _real(head.output_scale),
+        "OUTPUT_ZERO_POINT": head.output_zero_point,
+        "SOFTMAX": int(head.softmax),
+    }
+    return [
+        "/* The head: what it reads lies in model_features after an inference; its weights by output. */",
+        *(f"#define MODEL_HEAD_{name} {value}" for name, value in numbers.items()),
+        "extern const int8_t *const model_features;",
+        "extern const int8_t model_head_weights[MODEL_HEAD_OUTPUTS * MODEL_HEAD_FEATURES];",
+        "extern const float model_head_scales[MODEL_HEAD_OUTPUTS];",
+        "extern const int32_t model_head_bias[MODEL_HEAD_OUTPUTS];",
+        "",
+    ]
+
+
+def _head_constants(head: Head, plan: Plan) -> list[str]:
+    scales = ", ".join(map(_real, head.scales))
+    return [
+        f"const int8_t *const model_features = {_argument(head.features, plan, written=False)};",
+        *_array("model_head_weights", "int8_t", head.weights, linkage=""),
+        f"const float model_head_scales[{head.outputs}] = {{{scales}}};",
+        *_array("model_head_bias", "int32_t", head.bias, linkage=""),
+        "",
+    ]
+
+
+def _real(value: float) -> str:
+    """A float32 literal without a rounding."""
+    return f"{value.hex()}f"
 
 
 def _states(layers: Sequence[Layer]) -> Iterable[State]:
@@ -182,12 +223,12 @@ def _layer(index: int, node: Node, layer: Layer, plan: Plan) -> list[str]:
     ]
 
 
-def _array(name: str, c_type: str, values: Sequence[int]) -> list[str]:
+def _array(name: str, c_type: str, values: Sequence[int], *, linkage: str = "static ") -> list[str]:
     per_line = _PER_LINE[c_type]
     literals = [_literal(value) for value in values]
     rows = [", ".join(literals[start : start + per_line]) for start in range(0, len(literals), per_line)]
     # Aligned for the kernels' loads of two words.
-    head = f"static const {c_type} {name}[{len(literals)}] __attribute__((aligned(8))) = {{"
+    head = f"{linkage}const {c_type} {name}[{len(literals)}] __attribute__((aligned(8))) = {{"
     return [head, *(f"    {row}," for row in rows), "};"]
 
 

@@ -27,17 +27,21 @@ class Plan:
     lower_bound_bytes: int = 0
 
 
-def plan(graph: Graph, layers: Sequence[Layer]) -> Plan:
-    """Places the activations, each joined tensor's parts inside it unless that takes more memory than copies do."""
-    joined = _plan(graph, layers, _Homes(graph, layers, joining=True))
+def plan(graph: Graph, layers: Sequence[Layer], kept: Sequence[Tensor] = ()) -> Plan:
+    """Places the activations, each joined tensor's parts inside it unless that takes more memory than copies do.
+
+    What is `kept` can still be read when the last layer has run.
+    """
+    joined = _plan(graph, layers, kept, _Homes(graph, layers, joining=True))
     if not any(layer.slots for layer in layers):
         return joined
-    return min(joined, _plan(graph, layers, _Homes(graph, layers, joining=False)), key=lambda plan: plan.arena_bytes)
+    copied = _plan(graph, layers, kept, _Homes(graph, layers, joining=False))
+    return min(joined, copied, key=lambda plan: plan.arena_bytes)
 
 
-def _plan(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> Plan:
-    """Step 0 writes the inputs, step n+1 is layer n, the last reads the outputs."""
-    uses = _uses(graph, layers, homes)
+def _plan(graph: Graph, layers: Sequence[Layer], kept: Sequence[Tensor], homes: "_Homes") -> Plan:
+    """Step 0 writes the inputs, step n+1 is layer n, the last reads the outputs and what is kept."""
+    uses = _uses(graph, layers, kept, homes)
     owners = sorted(uses)
     scratch = [number for number, layer in enumerate(layers) if layer.scratch_bytes]
     buffers = [Buffer(graph.tensors[owner].size, min(uses[owner]), max(uses[owner])) for owner in owners]
@@ -64,7 +68,7 @@ def _plan(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> Plan:
     )
 
 
-def _uses(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> dict[int, list[int]]:
+def _uses(graph: Graph, layers: Sequence[Layer], kept: Sequence[Tensor], homes: "_Homes") -> dict[int, list[int]]:
     """The steps that use each owner of bytes."""
     uses: dict[int, list[int]] = {}
 
@@ -77,7 +81,7 @@ def _uses(graph: Graph, layers: Sequence[Layer], homes: "_Homes") -> dict[int, l
         for tensor in (*layer.inputs, *layer.outputs):
             if tensor.data is None:
                 use(tensor, number + 1)
-    for tensor in graph.outputs:
+    for tensor in (*graph.outputs, *kept):
         if tensor.data is None:
             use(tensor, len(layers) + 1)
     return uses

@@ -120,6 +120,17 @@ def bare(boards: dict[str, Board], board: Board) -> Board:
     return board if board.os is None else next(same)
 
 
+def check_trains(boards: dict[str, Board], board: Board, *, trainable_head: bool) -> None:
+    """Only the device OS trains a head."""
+    if trainable_head and board.os is None:
+        able = ", ".join(name for name, each in boards.items() if each.os is not None)
+        raise CompileError(
+            Code.BAD_REQUEST,
+            f"the parameter trainable_head needs a board with the device OS, which {board.name} has not",
+            f"Boards with it: {able}. Or build without trainable_head.",
+        )
+
+
 def find_board(boards: dict[str, Board], name: str) -> Board:
     """The board of that name, or a refusal that lists those there are."""
     if name not in boards:

@@ -90,7 +90,7 @@ def build(
         images = (Image("firmware", FIRMWARE_FILE, firmware, board.load_address),)
         parts: tuple[Part, ...] = ()
     else:
-        images, parts = build_with_os(toolchain, board, board.os, who)
+        images, parts = build_with_os(toolchain, board, board.os, who, trains=request.trainable_head)
     return Firmware(
         images=images,
         parts=parts,

@@ -13,7 +13,7 @@ from compiler.errors import Code, CompileError
 from compiler.parse import MAX_MODEL_BYTES
 
 from firmware_builder.alone import choose_output, find_model, pseudo_random_inputs
-from firmware_builder.boards import find_board, load_boards
+from firmware_builder.boards import check_trains, find_board, load_boards
 from firmware_builder.build import build, check_size
 from firmware_builder.image import IMAGE
 from firmware_builder.parts import table
@@ -45,6 +45,9 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-o", "--out", type=Path, help="output folder (default /out)")
     parser.add_argument("--in", dest="folder", type=Path, default=Path("/in"), help="input folder (default /in)")
     parser.add_argument("--board", default=ALONE_BOARD, help="board, for the simple form")
+    parser.add_argument(
+        "--trainable-head", action="store_true", help="the device can train the last layer, for the simple form"
+    )
     return parser.parse_args(arguments)
 
 
@@ -94,10 +97,16 @@ def _build(options: argparse.Namespace, out: Path) -> None:
     path = find_model(options.model, (folder, IMAGE / "samples")) if alone else folder / MODEL_FILE
     print(f"[1/5] reading {path.name}", flush=True)
     model = read_file(path, MAX_MODEL_BYTES)
-    request = default_request(options.board, model) if alone else read_request(folder, model)
-    board = find_board(load_boards(IMAGE / "boards"), request.board)
+    request = (
+        default_request(options.board, model, trainable_head=options.trainable_head)
+        if alone
+        else read_request(folder, model)
+    )
+    boards = load_boards(IMAGE / "boards")
+    board = find_board(boards, request.board)
+    check_trains(boards, board, trainable_head=request.trainable_head)
     print(f"[2/5] compiling the model {request.model_sha256[:12]} ({len(model)} bytes)", flush=True)
-    compiled = compile_model(model)
+    compiled = compile_model(model, trainable_head=request.trainable_head)
     check_tensors(request, compiled.graph)
     print(f"      {len(compiled.graph.nodes)} layers, arena {compiled.plan.arena_bytes} bytes", flush=True)
     print("[3/5] golden vectors", flush=True)

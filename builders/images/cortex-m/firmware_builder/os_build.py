@@ -17,6 +17,8 @@ BOOTLOADER_VERSION = "1.0.0+0"
 LIBRARIES = IMAGE / "libraries"
 _LIBRARIES = ("bearssl", "lwip", "mbedtls", "c")
 _FOLDERS = ("core", "mps2", "net", "lwm2m", "port")
+_TRAINING_FOLDERS = ("training", "federation")
+_TRAINS = "-DOS_TRAINS=1"
 _NOT_FOR_BOARDS = "_host.c"  # the ports to Linux
 _OPTIONS = (
     *("-I.", "-Ios", "-Ios/port", "-Werror"),
@@ -38,16 +40,20 @@ def model_file(slot: str) -> str:
 
 
 def build_with_os(
-    toolchain: Toolchain, board: Board, device: OsBoard, who: Identity
+    toolchain: Toolchain, board: Board, device: OsBoard, who: Identity, *, trains: bool
 ) -> tuple[tuple[Image, ...], tuple[Part, ...]]:
-    """Compiles what is in the toolchain's folder together with the OS; the firmware is the first image."""
+    """Compiles what is in the toolchain's folder together with the OS; the firmware is the first image.
+
+    Only an OS that trains has the code and the memory for it.
+    """
     folder, libraries = toolchain.folder, _libraries(board)
     for bare in ("main.c", "profile.c", "startup.c", "startup.o"):
         (folder / bare).unlink(missing_ok=True)
     place_system(folder)
-    (folder / "image.c").write_text(model_header(who.abi, who.model_sha256, who.version), encoding="ascii")
+    header = model_header(who.abi, who.model_sha256, who.version, head=trains)
+    (folder / "image.c").write_text(header, encoding="ascii")
     flat = toolchain.compile(*_OPTIONS)
-    system = compile_system(toolchain)
+    system = compile_system(toolchain, trains=trains)
     firmware = toolchain.link("firmware", [*flat, *system], scripts=("memory.ld", "sections.ld"), libraries=libraries)
     images = [Image("firmware", "firmware.bin", firmware, board.load_address)]
     kernels = sorted(f"{file.stem}.o" for file in (IMAGE / "kernels").glob("*.c"))
@@ -74,15 +80,15 @@ def compile_boot(toolchain: Toolchain) -> list[str]:
     return toolchain.compile_all([f"os/boot/{name}.c" for name in _BOOT], *_OPTIONS)
 
 
-def compile_system(toolchain: Toolchain) -> list[str]:
+def compile_system(toolchain: Toolchain, *, trains: bool = False) -> list[str]:
     """Compiles the OS, of which no model changes anything either."""
     sources = [
         file.relative_to(toolchain.folder).as_posix()
-        for name in _FOLDERS
+        for name in (*_FOLDERS, *(_TRAINING_FOLDERS if trains else ()))
         for file in sorted((toolchain.folder / "os" / name).glob("*.c"))
         if not file.name.endswith(_NOT_FOR_BOARDS)
     ]
-    return toolchain.compile_all(sources, *_OPTIONS)
+    return toolchain.compile_all(sources, *_OPTIONS, *([_TRAINS] if trains else []))
 
 
 def _libraries(board: Board) -> tuple[str, ...]:

@@ -5,18 +5,24 @@ import json
 
 from firmware_builder.boards import Board, OsBoard
 
-MODEL_HEADER = 2  # version of struct model_image (os/core/model_image.h)
+MODEL_HEADER = 3  # version of struct model_image (os/core/model_image.h)
 _PER_LINE = 16
 
 
-def os_abi(board: Board, device: OsBoard) -> str:
-    """sha256 of what a model in a slot relies on: it brings its own kernels, and calls nothing of the OS."""
-    description = {
+def os_abi(board: Board, device: OsBoard, *, trains: bool) -> str:
+    """sha256 of what a model in a slot relies on: it brings its own kernels, and calls nothing of the OS.
+
+    A firmware that trains heads and one that does not are apart, so that a model with a head never comes alone to an OS
+    that would leave it lie.
+    """
+    description: dict[str, object] = {
         "header": MODEL_HEADER,
         "compiler_flags": board.compiler_flags,
         "slots": [[slot.name, slot.address, slot.size] for slot in device.model_slots],
         "windows": [[slot.window, slot.window_bytes] for slot in device.model_slots],
     }
+    if trains:
+        description["trains"] = True
     return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
@@ -44,7 +50,25 @@ def os_board_lines(board: Board, device: OsBoard) -> list[str]:
     ]
 
 
-def model_header(abi: str, model_sha256: str, version: str) -> str:
+_HEAD = (
+    "static const struct model_head_image model_head = {",
+    "    .feature_count = MODEL_HEAD_FEATURES,",
+    "    .outputs = MODEL_HEAD_OUTPUTS,",
+    "    .feature_scale = MODEL_HEAD_FEATURE_SCALE,",
+    "    .feature_zero_point = MODEL_HEAD_FEATURE_ZERO_POINT,",
+    "    .output_scale = MODEL_HEAD_OUTPUT_SCALE,",
+    "    .output_zero_point = MODEL_HEAD_OUTPUT_ZERO_POINT,",
+    "    .softmax = MODEL_HEAD_SOFTMAX,",
+    "    .features = ADDRESS(&model_features),",
+    "    .weights = ADDRESS(model_head_weights),",
+    "    .scales = ADDRESS(model_head_scales),",
+    "    .bias = ADDRESS(model_head_bias),",
+    "};",
+    "",
+)
+
+
+def model_header(abi: str, model_sha256: str, version: str, *, head: bool) -> str:
     """image.c: the header of the model, for a slot where MODEL_IN_SLOT is defined, else for the firmware."""
     zeros = ", ".join(f".{name} = 0" for name in ("data_start", "data_end", "data_load", "bss_start", "bss_end"))
     addresses = (
@@ -62,6 +86,7 @@ def model_header(abi: str, model_sha256: str, version: str) -> str:
             "extern uint32_t data_start[], data_end[], data_load[], bss_start[], bss_end[];",
             "extern const struct model_image model_image;",
             "",
+            *(_HEAD if head else ()),
             '__attribute__((section(".model_image"), used, aligned(16))) const struct model_image model_image = {',
             "    .magic = MODEL_IMAGE_MAGIC,",
             "    .header_version = MODEL_IMAGE_VERSION,",
@@ -83,6 +108,8 @@ def model_header(abi: str, model_sha256: str, version: str) -> str:
             "    .reset = ADDRESS(model_reset),",
             "    .golden_vectors = GOLDEN_VECTORS,",
             "    .golden_inputs = ADDRESS(golden_inputs),",
+            "    .state_bytes = MODEL_STATE_BYTES,",
+            f"    .head = {'ADDRESS(&model_head)' if head else 0},",
             *_bytes("model_sha256", model_sha256),
             f'    .version = "{version}",',
             "};",

@@ -38,10 +38,10 @@ def read_parts(folder: Path) -> tuple[Part, ...]:
             ram[name] += int(size, 16)
         if not section.startswith((".bss", "COMMON")):
             flash[name] += int(size, 16)
-    names = ("OS", "network", "DTLS", "crypto", "C library", "model code", "model data")
+    names = ("OS", "training", "network", "DTLS", "crypto", "C library", "model code", "model data")
     return (
         Part("bootloader", sum(part.size for part in boot if part.name in (".vectors", ".text", ".data")), 0),
-        *(Part(name, flash[name], ram[name]) for name in names),
+        *(Part(name, flash[name], ram[name]) for name in names if name in flash),
     )
 
 
@@ -57,6 +57,8 @@ def _part(section: str, origin: str) -> str | None:
         return "DTLS"
     if origin.startswith(("os/net/", "os/lwm2m/", "os/port/")):
         return "network"
+    if origin.startswith(("os/training/", "os/federation/")):
+        return "training"
     if origin in ("model.o", "golden.o", "image.o"):
         return "model data" if section.startswith(_MODEL_DATA) or origin != "model.o" else "model code"
     return "model code" if origin.startswith("tml_") else "OS"

@@ -16,7 +16,7 @@ MODEL_FILE = "model.tflite"
 MAX_DOCUMENT_BYTES = 256 * 1024 * 1024
 MAX_VECTORS = 16
 ALONE_VECTORS = 4
-PARAMETERS = {"optimise", "profile"}
+PARAMETERS = {"optimise", "profile", "trainable_head"}
 _VERSION = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,5})\+(\d{1,10})")
 _VERSION_LIMITS = (255, 255, 65535, 4294967295)
 _HINT = "See docs/reference/builder-contract.md."
@@ -37,6 +37,7 @@ class Request:
     board: str
     optimise: Optimise
     profile: bool
+    trainable_head: bool
     estimate: bool
     firmware_version: str
     model_sha256: str
@@ -109,7 +110,8 @@ def read_request(folder: Path, model: bytes) -> Request:
     return Request(
         board=_text(document, "board"),
         optimise=_optimise(parameters),
-        profile=_profile(parameters),
+        profile=_switch(parameters, "profile"),
+        trainable_head=_switch(parameters, "trainable_head"),
         estimate=_estimate(document),
         firmware_version=_version(_text(document, "firmware_version")),
         model_sha256=sha256,
@@ -117,12 +119,13 @@ def read_request(folder: Path, model: bytes) -> Request:
     )
 
 
-def default_request(board: str, model: bytes) -> Request:
+def default_request(board: str, model: bytes, *, trainable_head: bool = False) -> Request:
     """What stands in for build.json on a partner's desk."""
     return Request(
         board=board,
         optimise=Optimise.BALANCED,
         profile=False,
+        trainable_head=trainable_head,
         estimate=False,
         firmware_version="0.0.0+0",
         model_sha256=hashlib.sha256(model).hexdigest(),
@@ -137,10 +140,10 @@ def _optimise(parameters: dict[str, object]) -> Optimise:
     return Optimise(str(value))
 
 
-def _profile(parameters: dict[str, object]) -> bool:
-    value = parameters.get("profile", False)
+def _switch(parameters: dict[str, object], name: str) -> bool:
+    value = parameters.get(name, False)
     if not isinstance(value, bool):
-        raise bad_request(f"the parameter profile cannot be {value!r:.80}")
+        raise bad_request(f"the parameter {name} cannot be {value!r:.80}")
     return value
 
 

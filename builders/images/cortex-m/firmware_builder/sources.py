@@ -28,10 +28,10 @@ class Identity:
     abi: str
 
 
-def slot_abi(board: Board, kernels: Path) -> str:
+def slot_abi(board: Board, kernels: Path, *, trains: bool) -> str:
     """sha256 of all that a model's section relies on: processor, runtime, kernels; with the OS, header and memory."""
     if board.os is not None:
-        return os_abi(board, board.os)
+        return os_abi(board, board.os, trains=trains)
     digest = hashlib.sha256()
     for file in sorted(kernels.iterdir()):
         digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
@@ -46,7 +46,8 @@ def slot_abi(board: Board, kernels: Path) -> str:
 
 def identity(request: Request, board: Board, kernels: Path) -> Identity:
     """The identity of the firmware that the request asks for."""
-    return Identity(request.firmware_version, board.name, request.model_sha256, slot_abi(board, kernels))
+    abi = slot_abi(board, kernels, trains=request.trainable_head)
+    return Identity(request.firmware_version, board.name, request.model_sha256, abi)
 
 
 def generated_sources(

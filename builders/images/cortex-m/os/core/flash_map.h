@@ -21,5 +21,8 @@
 #define FLASH_MARKS_FIRMWARE 0xA28000u /* a granule for each sector of the slot that is written */
 #define FLASH_MARKS_MODEL_A 0xA2C000u
 #define FLASH_MARKS_MODEL_B 0xA2D000u
+#define FLASH_HEAD_USE 0xA30000u /* whether the trained head answers: a record */
+#define FLASH_HEAD 0xA40000u     /* the trained head, two copies of several sectors */
+#define FLASH_HEAD_COPY_BYTES (8u * FLASH_SECTOR)
 
 #endif

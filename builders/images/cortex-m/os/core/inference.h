@@ -2,6 +2,7 @@
 #ifndef CORE_INFERENCE_H
 #define CORE_INFERENCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/model.h"
@@ -10,10 +11,10 @@
 #define INFERENCE_OUTPUT_BYTES 4096u
 
 struct inference_result {
-    const uint8_t *output; /* the output tensors, one after the other; valid until the next submission */
     uint32_t length;
     uint32_t sequence; /* of submitted inputs, from 1; 0 before the first */
     uint32_t instructions; /* 0 when the clock does not tell */
+    uint8_t output[INFERENCE_OUTPUT_BYTES]; /* the output tensors, one after the other */
 };
 
 struct inference_figures {
@@ -23,10 +24,17 @@ struct inference_figures {
 };
 
 /* All input tensors' bytes, one after the other. OS_ARGUMENT when there are not as many as the model takes,
-   OS_TOO_LARGE when they or the outputs outgrow the buffers, OS_AGAIN while the input before it waits. */
+   OS_TOO_LARGE when they or the outputs outgrow the buffers, OS_AGAIN while the input before it waits. A model with a
+   state takes the first one in the state of its beginning, and from then on runs only for what is submitted. */
 int inference_submit(const uint8_t *input, uint32_t length);
 
-/* The last submitted input's result; OS_NOT_FOUND before the first. */
+/* The same for the features that the head of the running model reads: they are in `into` once nothing waits. */
+int inference_submit_for_features(const uint8_t *input, uint32_t length, uint8_t *into);
+
+/* Whether an input waits. */
+bool inference_waits(void);
+
+/* A copy of the last submitted input's result; OS_NOT_FOUND before the first. */
 int inference_result(struct inference_result *result);
 
 /* How many bytes the running model takes. */

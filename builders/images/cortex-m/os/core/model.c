@@ -2,9 +2,12 @@
 #include "core/model.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "core/bytes.h"
 #include "core/model_port.h"
+
+#define LARGEST_SCALE 1e9f /* of a quantisation */
 
 static bool within(uint32_t start, uint32_t end, uint32_t address, uint32_t length)
 {
@@ -66,6 +69,55 @@ static bool initialise(const struct model_place *place, const struct model_image
     return true;
 }
 
+static bool usable_scale(float scale)
+{
+    return scale > 0 && scale < LARGEST_SCALE; /* neither of them is true of what is not a number */
+}
+
+static bool aligned_constants(const struct model_place *place, uint32_t address, uint32_t length)
+{
+    return address % sizeof(uint32_t) == 0 && in_constants(place, address, length);
+}
+
+/* Reads what a model says of its head; false when it cannot be so. Its outputs are known already. */
+static bool read_head(const struct model_place *place, uint32_t address, const struct model *model,
+                      struct model_head *head)
+{
+    *head = (struct model_head){.features = NULL};
+    if (address == 0) {
+        return true;
+    }
+    if (!aligned_constants(place, address, sizeof(struct model_head_image))) {
+        return false;
+    }
+    const struct model_head_image *image = model_port_memory(address);
+    uint32_t outputs = image->outputs, features = image->feature_count;
+    if (outputs < 2 || outputs > MODEL_HEAD_CLASSES || features == 0 || features > MODEL_HEAD_PARAMETERS ||
+        (features + 1) * outputs > MODEL_HEAD_PARAMETERS || model->outputs != 1 ||
+        model->all_output_bytes != outputs || !usable_scale(image->feature_scale) ||
+        !usable_scale(image->output_scale) || !aligned_constants(place, image->features, sizeof(uint32_t)) ||
+        !in_ram(place, word_at(image->features), features) || !in_constants(place, image->weights, features * outputs) ||
+        !aligned_constants(place, image->scales, outputs * (uint32_t)sizeof(float)) ||
+        !aligned_constants(place, image->bias, outputs * (uint32_t)sizeof(int32_t))) {
+        return false;
+    }
+    *head = (struct model_head){
+        .features = model_port_memory(word_at(image->features)),
+        .feature_count = features,
+        .outputs = outputs,
+        .parameters = (features + 1) * outputs,
+        .feature_scale = image->feature_scale,
+        .feature_zero_point = image->feature_zero_point,
+        .output_scale = image->output_scale,
+        .output_zero_point = image->output_zero_point,
+        .softmax = image->softmax != 0,
+        .weights = model_port_memory(image->weights),
+        .scales = model_port_memory(image->scales),
+        .bias = model_port_memory(image->bias),
+    };
+    return true;
+}
+
 enum os_status model_read(const struct model_place *place, struct model *into)
 {
     const struct model_image *image = model_port_memory(place->header);
@@ -75,6 +127,7 @@ enum os_status model_read(const struct model_place *place, struct model *into)
         return OS_DAMAGED;
     }
     uint8_t *outputs[MODEL_IMAGE_TENSORS];
+    into->outputs = image->outputs;
     if (!read_tensors(place, image->inputs, image->input, image->input_bytes, true, into->input, into->input_bytes,
                       &into->all_input_bytes) ||
         !read_tensors(place, image->outputs, image->output, image->output_bytes, false, outputs, into->output_bytes,
@@ -84,19 +137,19 @@ enum os_status model_read(const struct model_place *place, struct model *into)
         (image->golden_vectors != 0 && into->all_input_bytes > (place->constants_end - place->constants) /
                                                                    image->golden_vectors) ||
         !in_constants(place, image->golden_inputs, image->golden_vectors * into->all_input_bytes) ||
-        !initialise(place, image)) {
+        !read_head(place, image->head, into, &into->head) || !initialise(place, image)) {
         return OS_DAMAGED;
     }
     for (uint32_t index = 0; index < image->outputs; index++) {
         into->output[index] = outputs[index];
     }
     into->inputs = image->inputs;
-    into->outputs = image->outputs;
     into->arena_bytes = image->arena_bytes;
     into->invoke = image->invoke;
     into->reset = image->reset;
     into->golden_vectors = image->golden_vectors;
     into->golden_inputs = model_port_memory(image->golden_inputs);
+    into->state_bytes = image->state_bytes;
     into->sha256 = image->model_sha256;
     into->version = image->version;
     return OS_OK;

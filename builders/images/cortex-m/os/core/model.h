@@ -2,6 +2,7 @@
 #ifndef CORE_MODEL_H
 #define CORE_MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/model_image.h"
@@ -14,6 +15,20 @@ struct model_place {
     uint32_t ram, ram_end;
 };
 
+/* A head that can be trained: what it reads after an inference, and its weights as the model has them. */
+struct model_head {
+    const int8_t *features; /* NULL: the model has none */
+    uint32_t feature_count, outputs, parameters;
+    float feature_scale;
+    int32_t feature_zero_point;
+    float output_scale;
+    int32_t output_zero_point;
+    bool softmax;
+    const int8_t *weights; /* [outputs][features] */
+    const float *scales;
+    const int32_t *bias;
+};
+
 struct model {
     uint32_t inputs, outputs;
     uint8_t *input[MODEL_IMAGE_TENSORS];
@@ -24,6 +39,8 @@ struct model {
     uint32_t invoke, reset;
     uint32_t golden_vectors;
     const uint8_t *golden_inputs;
+    uint32_t state_bytes; /* kept from one inference to the next */
+    struct model_head head;
     const uint8_t *sha256;
     const char *version;
 };

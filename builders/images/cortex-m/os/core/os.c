@@ -13,6 +13,7 @@
 #include "core/network.h"
 #include "core/system.h"
 #include "core/system_port.h"
+#include "core/training.h"
 #include "core/trial.h"
 #include "core/update_model.h"
 #include "core/update_start.h"
@@ -122,6 +123,7 @@ bool os_turn(void)
     }
     network_poll();
     bool busy = update_poll();
+    busy = training_poll() || busy;
     /* Back to back, the processor does not sleep either: waking up would be a part of every gap. */
     return busy || os_system.page.period_us == 0 || !network_idle();
 }

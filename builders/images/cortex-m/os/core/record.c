@@ -21,20 +21,20 @@ static uint32_t checksum(const struct header *header, const void *content)
     return crc32(parts, sizeof parts);
 }
 
-static bool read_header(uint32_t offset, struct header *header)
+static bool read_header(uint32_t offset, uint32_t copy_bytes, struct header *header)
 {
     bytes_copy(header, flash_at(offset), sizeof *header);
-    return header->magic == MAGIC && header->length <= RECORD_MAX_BYTES &&
+    return header->magic == MAGIC && header->length <= copy_bytes - sizeof *header &&
            header->crc == checksum(header, flash_at(offset + sizeof *header));
 }
 
 /* The index of the newest valid copy, or COPIES. */
-static uint32_t newest(uint32_t offset, struct header *found)
+static uint32_t newest(uint32_t offset, uint32_t copy_bytes, struct header *found)
 {
     uint32_t best = COPIES;
     for (uint32_t copy = 0; copy < COPIES; copy++) {
         struct header header;
-        if (read_header(offset + copy * FLASH_SECTOR, &header) &&
+        if (read_header(offset + copy * copy_bytes, copy_bytes, &header) &&
             (best == COPIES || (int32_t)(header.sequence - found->sequence) > 0)) {
             *found = header;
             best = copy;
@@ -43,15 +43,20 @@ static uint32_t newest(uint32_t offset, struct header *found)
     return best;
 }
 
-const uint8_t *record_find(uint32_t offset, uint32_t *length)
+const uint8_t *record_find_large(uint32_t offset, uint32_t copy_bytes, uint32_t *length)
 {
     struct header header;
-    uint32_t copy = newest(offset, &header);
+    uint32_t copy = newest(offset, copy_bytes, &header);
     if (copy == COPIES) {
         return NULL;
     }
     *length = header.length;
-    return flash_at(offset + copy * FLASH_SECTOR + sizeof header);
+    return flash_at(offset + copy * copy_bytes + sizeof header);
+}
+
+const uint8_t *record_find(uint32_t offset, uint32_t *length)
+{
+    return record_find_large(offset, FLASH_SECTOR, length);
 }
 
 enum os_status record_load(uint32_t offset, void *content, uint32_t length)
@@ -65,27 +70,56 @@ enum os_status record_load(uint32_t offset, void *content, uint32_t length)
     return OS_OK;
 }
 
-enum os_status record_store(uint32_t offset, const void *content, uint32_t length)
+enum os_status record_begin(struct record_writer *writer, uint32_t offset, uint32_t copy_bytes, uint32_t length)
 {
-    if (length > RECORD_MAX_BYTES) {
+    if (length > copy_bytes - RECORD_HEADER_BYTES) {
         return OS_TOO_LARGE;
     }
     struct header header = {.sequence = 0};
-    uint32_t current = newest(offset, &header);
-    uint32_t target = offset + (current == 0 ? FLASH_SECTOR : 0);
-    header.magic = MAGIC;
-    header.sequence++;
-    header.length = length;
-    header.crc = checksum(&header, content);
-    enum os_status status = flash_erase(target);
-    uint32_t at = target + sizeof header;
+    uint32_t current = newest(offset, copy_bytes, &header);
+    *writer = (struct record_writer){
+        .target = offset + (current == 0 ? copy_bytes : 0), .length = length, .sequence = header.sequence + 1};
+    return flash_erase(writer->target);
+}
+
+enum os_status record_append(struct record_writer *writer, const void *data, uint32_t length)
+{
+    if (length > writer->length - writer->written || writer->written % FLASH_GRANULE != 0) {
+        return OS_ARGUMENT;
+    }
+    enum os_status status = OS_OK;
     for (uint32_t done = 0; status == OS_OK && done < length; done += FLASH_GRANULE) {
         uint8_t granule[FLASH_GRANULE];
         uint32_t part = length - done < FLASH_GRANULE ? length - done : FLASH_GRANULE;
+        uint32_t at = writer->target + RECORD_HEADER_BYTES + writer->written;
         bytes_fill(granule, 0xFF, sizeof granule);
-        bytes_copy(granule, (const uint8_t *)content + done, part);
-        status = flash_program(at + done, granule, sizeof granule);
+        bytes_copy(granule, (const uint8_t *)data + done, part);
+        status = at % FLASH_SECTOR == 0 ? flash_erase(at) : OS_OK;
+        if (status == OS_OK) {
+            status = flash_program(at, granule, sizeof granule);
+        }
+        writer->written += part;
     }
+    return status;
+}
+
+enum os_status record_commit(const struct record_writer *writer)
+{
+    if (writer->written != writer->length) {
+        return OS_STATE;
+    }
+    struct header header = {.magic = MAGIC, .sequence = writer->sequence, .length = writer->length};
+    header.crc = checksum(&header, flash_at(writer->target + sizeof header)); /* each granule was read back */
     /* The header comes last: before it, the copy is invalid. */
-    return status == OS_OK ? flash_program(target, &header, sizeof header) : status;
+    return flash_program(writer->target, &header, sizeof header);
+}
+
+enum os_status record_store(uint32_t offset, const void *content, uint32_t length)
+{
+    struct record_writer writer;
+    enum os_status status = record_begin(&writer, offset, FLASH_SECTOR, length);
+    if (status == OS_OK) {
+        status = record_append(&writer, content, length);
+    }
+    return status == OS_OK ? record_commit(&writer) : status;
 }

@@ -1,10 +1,13 @@
 /* CBOR: heads, integers and strings; nothing is trusted to be as long as it says. */
 #include "lwm2m/cbor.h"
 
+#include <string.h>
+
 #define INDEFINITE 31u
 #define BREAK 0xFFu
 #define SIMPLE_FALSE 20u
 #define SIMPLE_TRUE 21u
+#define FLOAT32 0xFAu /* major type 7, four bytes */
 #define MAX_DEPTH 4u
 
 void cbor_put_head(struct window *window, enum cbor_major major, uint64_t argument)
@@ -24,6 +27,14 @@ void cbor_put_integer(struct window *window, int64_t value)
     }
 }
 
+void cbor_put_float(struct window *window, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    window_put_byte(window, FLOAT32);
+    window_put_big_endian(window, bits, sizeof bits);
+}
+
 void cbor_put_value(struct window *window, const struct value *value)
 {
     switch (value->type) {
@@ -33,9 +44,12 @@ void cbor_put_value(struct window *window, const struct value *value)
     case VALUE_BOOLEAN:
         cbor_put_head(window, CBOR_SIMPLE, value->integer != 0 ? SIMPLE_TRUE : SIMPLE_FALSE);
         break;
+    case VALUE_FLOAT:
+        cbor_put_float(window, value->real);
+        break;
     default:
         cbor_put_head(window, value->type == VALUE_STRING ? CBOR_TEXT : CBOR_BYTES, value->length);
-        window_put(window, value->data, value->length);
+        value_put(window, value);
     }
 }
 

@@ -12,6 +12,7 @@ enum cbor_major { CBOR_UNSIGNED, CBOR_NEGATIVE, CBOR_BYTES, CBOR_TEXT, CBOR_ARRA
 
 void cbor_put_head(struct window *window, enum cbor_major major, uint64_t argument);
 void cbor_put_integer(struct window *window, int64_t value);
+void cbor_put_float(struct window *window, float value); /* as float32 */
 void cbor_put_value(struct window *window, const struct value *value);
 
 struct cbor_reader {

@@ -72,11 +72,13 @@ static bool untyped(enum value_type type, const struct coap_text *bytes, bool te
 static enum coap_code find(const struct path *path, const struct resource **resource)
 {
     const struct object *object = tree_object(path->ids[0]);
-    if (path->level != 3 || !tree_has(path)) {
-        return path->level == 4 && tree_has(path) ? COAP_METHOD_NOT_ALLOWED : COAP_NOT_FOUND;
+    if (path->level < 3 || !tree_has(path)) {
+        return COAP_NOT_FOUND;
     }
     *resource = tree_resource(object, path->ids[2]);
-    return ((*resource)->operations & RESOURCE_W) != 0 ? COAP_CHANGED : COAP_METHOD_NOT_ALLOWED;
+    uint32_t level = ((*resource)->operations & RESOURCE_MULTIPLE) != 0 ? 4 : 3; /* where its values are */
+    bool writable = ((*resource)->operations & RESOURCE_W) != 0 && path->level == level;
+    return writable ? COAP_CHANGED : COAP_METHOD_NOT_ALLOWED;
 }
 
 static enum coap_code add(struct written *written, uint32_t *count, const struct path *path, const struct value *value)
@@ -164,7 +166,7 @@ static enum coap_code decode_tlv(const struct path *path, struct coap_text rest,
         }
         struct path instance = {.level = 2, .ids = {path->ids[0], path->ids[1]}};
         struct path below = path_below(&instance, tlv.id);
-        if (tlv.kind != TLV_RESOURCE || (path->level == 3 && !path_equal(&below, path))) {
+        if (tlv.kind != TLV_RESOURCE || (path->level >= 3 && !path_equal(&below, path))) {
             return COAP_BAD_REQUEST;
         }
         enum coap_code code = add_untyped(written, count, &below, &tlv.content, false);
@@ -295,7 +297,7 @@ enum coap_code decode_write(const struct path *path, int32_t format, const struc
         struct write_context context = {path, written, count};
         return take_pack(content, take_written, &context);
     }
-    if (path->level != 3) {
+    if (path->level < 3) {
         return COAP_UNSUPPORTED_FORMAT;
     }
     if (format == FORMAT_TEXT || format == COAP_ABSENT) {

@@ -7,13 +7,17 @@
 
 #include "lwm2m/coap_message.h"
 
-enum value_type { VALUE_NONE, VALUE_STRING, VALUE_OPAQUE, VALUE_INTEGER, VALUE_BOOLEAN };
+struct window;
+
+enum value_type { VALUE_NONE, VALUE_STRING, VALUE_OPAQUE, VALUE_INTEGER, VALUE_BOOLEAN, VALUE_FLOAT };
 
 struct value {
     enum value_type type;
     int64_t integer;     /* also of a boolean */
+    float real;          /* of a float, finite */
     const uint8_t *data; /* of strings and opaques */
     uint32_t length;
+    void (*put)(struct window *window); /* not 0: gives the bytes, which are nowhere as a whole */
 };
 
 enum resource_operation {
@@ -55,6 +59,11 @@ static inline struct value value_boolean(bool boolean)
     return (struct value){.type = VALUE_BOOLEAN, .integer = boolean};
 }
 
+static inline struct value value_float(float real)
+{
+    return (struct value){.type = VALUE_FLOAT, .real = real};
+}
+
 static inline struct value value_opaque(const uint8_t *data, uint32_t length)
 {
     return (struct value){.type = VALUE_OPAQUE, .data = data, .length = length};
@@ -62,11 +71,16 @@ static inline struct value value_opaque(const uint8_t *data, uint32_t length)
 
 struct value value_string(const char *text);
 
+/* The bytes of a string or an opaque. */
+void value_put(struct window *window, const struct value *value);
+
 extern const struct object object_server;
 extern const struct object object_device;
 extern const struct object object_firmware;
 extern const struct object object_software;
 extern const struct object object_board;
 extern const struct object object_inference;
+extern const struct object object_container; /* these two of an OS that trains */
+extern const struct object object_training;
 
 #endif

@@ -1,6 +1,8 @@
 /* Values of the tree as text, bytes, CBOR, TLV (Core 1.1.1, section 7.4.3) and SenML CBOR (section 7.4.5). */
 #include "lwm2m/render.h"
 
+#include <string.h>
+
 #include "lwm2m/cbor.h"
 
 #define TLV_OBJECT_INSTANCE 0x00u
@@ -59,15 +61,25 @@ static void tlv_head(struct window *window, uint32_t kind, uint16_t id, uint32_t
     window_put_big_endian(window, length, bytes);
 }
 
+static uint32_t float_bits(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
 static void tlv_value(struct window *window, uint32_t kind, uint16_t id, const struct value *value)
 {
     if (value->type == VALUE_INTEGER || value->type == VALUE_BOOLEAN) {
         uint32_t bytes = value->type == VALUE_BOOLEAN ? 1 : integer_bytes(value->integer);
         tlv_head(window, kind, id, bytes);
         window_put_big_endian(window, (uint64_t)value->integer, bytes);
+    } else if (value->type == VALUE_FLOAT) {
+        tlv_head(window, kind, id, sizeof value->real);
+        window_put_big_endian(window, float_bits(value->real), sizeof value->real);
     } else {
         tlv_head(window, kind, id, value->length);
-        window_put(window, value->data, value->length);
+        value_put(window, value);
     }
 }
 
@@ -147,6 +159,7 @@ static void senml_leaf(void *context, const struct path *path, const struct valu
         [VALUE_OPAQUE] = SENML_DATA,
         [VALUE_INTEGER] = SENML_VALUE,
         [VALUE_BOOLEAN] = SENML_BOOLEAN,
+        [VALUE_FLOAT] = SENML_VALUE,
     };
     uint8_t text[PATH_TEXT_BYTES];
     struct window name = window_of(text, 0, sizeof text);
@@ -185,7 +198,9 @@ void render_path(struct window *window, const struct path *path, int32_t format)
         cbor_put_value(window, &value);
     } else if (value.type == VALUE_INTEGER || value.type == VALUE_BOOLEAN) {
         window_put_decimal(window, value.integer);
+    } else if (value.type == VALUE_FLOAT) {
+        window_put_float(window, value.real);
     } else {
-        window_put(window, value.data, value.length);
+        value_put(window, &value);
     }
 }

@@ -183,7 +183,7 @@ static bool is_executable(const struct path *path)
 static bool is_writable(const struct path *path)
 {
     const struct object *object = tree_object(path->ids[0]);
-    const struct resource *resource = path->level == 3 ? tree_resource(object, path->ids[2]) : 0;
+    const struct resource *resource = path->level >= 3 ? tree_resource(object, path->ids[2]) : 0;
     return path->level == 2 || (resource != 0 && (resource->operations & RESOURCE_W) != 0);
 }
 

@@ -6,7 +6,14 @@
 #define MAX_ID 65534u /* 65535 stands for none */
 
 const struct object *const tree_objects[] = {
-    &object_server, &object_device, &object_firmware, &object_software, &object_board, &object_inference,
+    &object_server,    &object_device,   &object_firmware, &object_software,
+#if defined(OS_TRAINS)
+    &object_container,
+#endif
+    &object_board,     &object_inference,
+#if defined(OS_TRAINS)
+    &object_training,
+#endif
 };
 const uint32_t tree_object_count = sizeof tree_objects / sizeof tree_objects[0];
 
@@ -211,6 +218,15 @@ void tree_put_links(struct window *window)
             path_put(window, &below);
             window_put_byte(window, '>');
         }
+    }
+}
+
+void value_put(struct window *window, const struct value *value)
+{
+    if (value->put != 0) {
+        value->put(window);
+    } else {
+        window_put(window, value->data, value->length);
     }
 }
 

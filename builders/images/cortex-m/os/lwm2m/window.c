@@ -5,6 +5,9 @@
 
 #define FNV_BASIS 2166136261u
 #define FNV_PRIME 16777619u
+#define FLOAT_UNIT 1000000u
+#define FLOAT_HUGE 1e9f /* fits an integer below it */
+#define FLOAT_HUGE_DIGITS 9u
 #define DECIMAL_BYTES 20u /* of a 64-bit integer with its sign */
 
 struct window window_of(uint8_t *data, uint32_t start, uint32_t capacity)
@@ -52,6 +55,28 @@ void window_put_decimal(struct window *window, int64_t value)
         text[--at] = '-';
     }
     window_put(window, text + at, DECIMAL_BYTES - at);
+}
+
+void window_put_float(struct window *window, float value)
+{
+    float left = value < 0 ? -value : value;
+    uint32_t exponent = 0;
+    for (; left >= FLOAT_HUGE; left /= FLOAT_HUGE) {
+        exponent += FLOAT_HUGE_DIGITS;
+    }
+    uint32_t whole = (uint32_t)left;
+    uint32_t decimals = (uint32_t)((left - (float)whole) * FLOAT_UNIT + 0.5f); /* the difference is exact */
+    whole += decimals / FLOAT_UNIT;
+    window_put_string(window, value < 0 ? "-" : "");
+    window_put_decimal(window, whole);
+    window_put_byte(window, '.');
+    for (uint32_t unit = FLOAT_UNIT / 10; unit > 0; unit /= 10) {
+        window_put_byte(window, '0' + decimals / unit % 10);
+    }
+    if (exponent > 0) {
+        window_put_byte(window, 'e');
+        window_put_decimal(window, exponent);
+    }
 }
 
 void window_put_big_endian(struct window *window, uint64_t value, uint32_t bytes)

@@ -18,6 +18,8 @@ void window_put(struct window *window, const void *data, uint32_t length);
 void window_put_byte(struct window *window, uint32_t byte);
 void window_put_string(struct window *window, const char *text);
 void window_put_decimal(struct window *window, int64_t value);
+/* A finite number with six decimals: 0.125000; of one from 1e9 on, with an exponent: 3.400000e18. */
+void window_put_float(struct window *window, float value);
 /* The low `bytes` bytes, most significant first. */
 void window_put_big_endian(struct window *window, uint64_t value, uint32_t bytes);
 

@@ -1,0 +1,153 @@
+"""A board trains the head of its model: samples, a round's head, the update; while it infers, and over lost power."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from numpy.typing import NDArray
+from sklearn.datasets import load_digits
+
+from edge.os_board import OsBoard
+from lwm2m.answers import Response
+from lwm2m.messages import Code
+from lwm2m.nodes import Resource, ResourceInstance
+from lwm2m.paths import Path as ObjectPath
+from lwm2m.server import Lwm2mServer
+from tests.integration.device_os.conftest import KEY
+from tests.support.device_os import BUILDER
+from tests.support.device_os.board import Build, build, provisioning
+from tests.support.device_os.process import is_registered, until
+from zoo.federated.documents import Limits, Update, decode_update, encode_model
+from zoo.federated.parameters import Parameter, Parameters, Weights, weights_sha256
+
+pytestmark = [pytest.mark.qemu, pytest.mark.toolchain]
+
+MODEL = BUILDER / "samples" / "mnist.tflite"
+ENDPOINT = "secure-1"  # the one whose key the server knows
+FEATURES, CLASSES = 128, 10
+PARAMETERS = Parameters(
+    [Parameter("dense/kernel", (FEATURES, CLASSES)), Parameter("dense/bias", (CLASSES,))],
+)
+EMPTY: Weights = (np.zeros((FEATURES, CLASSES), np.float32), np.zeros(CLASSES, np.float32))
+TAUGHT, HELD_OUT = 60, 40
+IDLE, TRAINED, FAILED = 0, 2, 3
+
+
+def at(text: str) -> ObjectPath:
+    return ObjectPath.parse(text)
+
+
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory,
+    libraries: None,  # noqa: ARG001 - asked for, not used
+) -> Build:
+    return build(tmp_path_factory.mktemp("digits-head"), MODEL, "--trainable-head")
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board and its server, and what a courier does with them."""
+
+    machine: OsBoard
+    server: Lwm2mServer
+
+    async def value(self, path: str) -> object:
+        content = (await self.server.read(ENDPOINT, at(path), timeout=30)).content
+        assert isinstance(content, Resource | ResourceInstance), content
+        return content.value
+
+    async def number(self, path: str) -> float:
+        return float(str(await self.value(path)))
+
+    async def becomes(self, path: str, wanted: object) -> None:
+        async with asyncio.timeout(60):
+            while str(await self.value(path)) != str(wanted):  # noqa: ASYNC110 - another machine changes it
+                await asyncio.sleep(0.02)
+
+    async def write(self, path: str, content: bytes) -> Response:
+        """Again while the board says that it is busy."""
+        async with asyncio.timeout(60):
+            while True:
+                response = await self.server.write(ENDPOINT, at(path), content, timeout=30)
+                if response.code != Code.SERVICE_UNAVAILABLE:
+                    return response
+
+    async def execute(self, path: str, arguments: str = "") -> Response:
+        return await self.server.execute(ENDPOINT, at(path), arguments, timeout=30)
+
+    async def teach(self, rows: range) -> None:
+        pictures, labels = digits()
+        for row in rows:
+            sample = int(labels[row]).to_bytes(2, "little") + pictures[row].tobytes()
+            assert (await self.write("/26243/0/2", sample)).success
+        await self.becomes("/26243/0/1", len(rows))
+
+    async def give(self, round_number: int, weights: Weights) -> None:
+        response = await self.write("/19/0/0/0", encode_model("fed_1", round_number, weights))
+        assert response.success, response
+
+    async def train(self, round_number: int, epochs: int = 3, rate: int = 20_000) -> None:
+        response = await self.execute("/26243/0/4", f"0='{round_number}',1='{epochs}',2='{rate}'")
+        assert response.success, response
+
+    async def update(self) -> Update:
+        document = await self.value("/19/1/0/0")
+        assert isinstance(document, bytes)
+        return decode_update(document, PARAMETERS, Limits())
+
+    async def correct(self) -> int:
+        """Of the samples that it holds."""
+        assert (await self.execute("/26243/0/14")).success
+        async with asyncio.timeout(60):
+            while (count := int(await self.number("/26243/0/14"))) < 0:  # noqa: ASYNC110 - another machine changes it
+                await asyncio.sleep(0.02)
+        return count
+
+
+def digits() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+    """Pictures as the model's input tensor has them, and the digits."""
+    found = load_digits()
+    return (np.rint(found.images * 255 / 16) - 128).astype(np.int8), found.target
+
+
+@pytest.fixture
+async def board(server: Lwm2mServer, made: Build, tmp_path: Path) -> AsyncIterator[Board]:
+    signing_key = ec.generate_private_key(ec.SECP256R1())
+    machine = OsBoard(tmp_path / "board")
+    page = provisioning(signing_key, ENDPOINT, server.ports["coaps"], KEY, period_us=1000)
+    machine.manufacture(made.bootloader, made.signed(signing_key, "firmware", "1.0.0+1"), page)
+    await machine.start()
+    await until(is_registered(server, ENDPOINT), 60)
+    yield Board(machine, server)
+    await machine.cut()
+
+
+async def test_a_round_makes_the_board_better_while_it_infers(board: Board) -> None:
+    assert await board.number("/26243/0/12") == FEATURES
+    assert await board.number("/26243/0/13") == CLASSES
+    assert await board.number("/26243/0/11") == 65536 // FEATURES
+    await board.teach(range(TAUGHT))
+    await board.give(1, EMPTY)
+    inferences = await board.number("/26241/0/12")
+    await board.train(1, epochs=1)
+    await board.becomes("/26243/0/0", TRAINED)
+    first = await board.update()
+    assert (first.round, first.samples, first.base) == (1, TAUGHT, weights_sha256(EMPTY))
+    assert first.loss is not None
+
+    await board.give(2, first.weights)
+    await board.train(2, epochs=10)
+    await board.becomes("/26243/0/0", TRAINED)
+    second = await board.update()
+    assert second.base == weights_sha256(first.weights)
+    assert second.loss is not None
+    assert second.loss < first.loss / 2
+    assert await board.number("/26243/0/6") == pytest.approx(second.loss, abs=1e-6)
+    assert await board.number("/26243/0/8") == 2  # once for each round
+    assert await board.number("/26243/0/7") == 11 * TAUGHT
+    assert await board.number("/26241/0/12") > inferences
