@@ -81,6 +81,8 @@ def test_the_parameter_optimise_changes_the_size(run_builder: Run, folder: Path,
         ("build.json", "parameters", {"shell": "rm"}, "bad_request"),
         ("build.json", "parameters", {"optimise": "magic"}, "bad_request"),
         ("build.json", "parameters", {"profile": "yes"}, "bad_request"),
+        ("build.json", "parameters", {"trainable_head": 1}, "bad_request"),
+        ("build.json", "parameters", {"trainable_head": True}, "bad_request"),  # of a board without the device OS
         ("build.json", "firmware_version", "1.0.0", "bad_request"),
         ("build.json", "firmware_version", "256.0.0+1", "bad_request"),
         ("build.json", "tensors", {"inputs": [], "outputs": []}, "bad_request"),

@@ -13,13 +13,14 @@ from sklearn.datasets import load_digits
 
 from edge.os_board import OsBoard
 from lwm2m.answers import Response
+from lwm2m.codecs import ContentFormat
 from lwm2m.messages import Code
 from lwm2m.nodes import Resource, ResourceInstance
 from lwm2m.paths import Path as ObjectPath
 from lwm2m.server import Lwm2mServer
 from tests.integration.device_os.conftest import KEY
 from tests.support.device_os import BUILDER
-from tests.support.device_os.board import Build, build, provisioning
+from tests.support.device_os.board import Build, Oracle, build, provisioning
 from tests.support.device_os.process import is_registered, until
 from zoo.federated.documents import Limits, Update, decode_update, encode_model
 from zoo.federated.parameters import Parameter, Parameters, Weights, weights_sha256
@@ -33,8 +34,9 @@ PARAMETERS = Parameters(
     [Parameter("dense/kernel", (FEATURES, CLASSES)), Parameter("dense/bias", (CLASSES,))],
 )
 EMPTY: Weights = (np.zeros((FEATURES, CLASSES), np.float32), np.zeros(CLASSES, np.float32))
+ALWAYS_0: Weights = (EMPTY[0], np.array([5, *[0] * (CLASSES - 1)], np.float32))
 TAUGHT, HELD_OUT = 60, 40
-IDLE, TRAINED, FAILED = 0, 2, 3
+RUNS, TRAINED = 1, 2
 
 
 def at(text: str) -> ObjectPath:
@@ -71,9 +73,10 @@ class Board:
 
     async def write(self, path: str, content: bytes) -> Response:
         """Again while the board says that it is busy."""
+        number = ContentFormat.TEXT if len(content) == 1 else ContentFormat.OPAQUE
         async with asyncio.timeout(60):
             while True:
-                response = await self.server.write(ENDPOINT, at(path), content, timeout=30)
+                response = await self.server.write(ENDPOINT, at(path), content, number, timeout=30)
                 if response.code != Code.SERVICE_UNAVAILABLE:
                     return response
 
@@ -91,7 +94,7 @@ class Board:
         response = await self.write("/19/0/0/0", encode_model("fed_1", round_number, weights))
         assert response.success, response
 
-    async def train(self, round_number: int, epochs: int = 3, rate: int = 20_000) -> None:
+    async def train(self, round_number: int, *, epochs: int, rate: int) -> None:
         response = await self.execute("/26243/0/4", f"0='{round_number}',1='{epochs}',2='{rate}'")
         assert response.success, response
 
@@ -100,12 +103,24 @@ class Board:
         assert isinstance(document, bytes)
         return decode_update(document, PARAMETERS, Limits())
 
-    async def correct(self) -> int:
-        """Of the samples that it holds."""
+    async def uses(self, *, trained: bool) -> None:
+        assert (await self.write("/26243/0/9", b"1" if trained else b"0")).success
+
+    async def restart(self) -> None:
+        before = self.server.registration(ENDPOINT).id
+        await self.machine.cut()
+        await self.machine.start()
+        await until(lambda: self.server.registration(ENDPOINT).id != before, 60)
+
+    async def correct_of_held_out(self) -> int:
+        """By the head that answers; the board holds no samples afterwards."""
+        assert (await self.execute("/26243/0/3")).success
+        await self.teach(range(TAUGHT, TAUGHT + HELD_OUT))
         assert (await self.execute("/26243/0/14")).success
         async with asyncio.timeout(60):
             while (count := int(await self.number("/26243/0/14"))) < 0:  # noqa: ASYNC110 - another machine changes it
                 await asyncio.sleep(0.02)
+        assert (await self.execute("/26243/0/3")).success
         return count
 
 
@@ -118,8 +133,8 @@ def digits() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
 @pytest.fixture
 async def board(server: Lwm2mServer, made: Build, tmp_path: Path) -> AsyncIterator[Board]:
     signing_key = ec.generate_private_key(ec.SECP256R1())
-    machine = OsBoard(tmp_path / "board")
-    page = provisioning(signing_key, ENDPOINT, server.ports["coaps"], KEY, period_us=1000)
+    machine = OsBoard(tmp_path / "board", counts_instructions=True)
+    page = provisioning(signing_key, ENDPOINT, server.ports["coaps"], KEY, period_us=0)
     machine.manufacture(made.bootloader, made.signed(signing_key, "firmware", "1.0.0+1"), page)
     await machine.start()
     await until(is_registered(server, ENDPOINT), 60)
@@ -127,27 +142,93 @@ async def board(server: Lwm2mServer, made: Build, tmp_path: Path) -> AsyncIterat
     await machine.cut()
 
 
-async def test_a_round_makes_the_board_better_while_it_infers(board: Board) -> None:
+async def test_rounds_make_the_board_better_while_it_infers(board: Board) -> None:
     assert await board.number("/26243/0/12") == FEATURES
     assert await board.number("/26243/0/13") == CLASSES
     assert await board.number("/26243/0/11") == 65536 // FEATURES
     await board.teach(range(TAUGHT))
-    await board.give(1, EMPTY)
-    inferences = await board.number("/26241/0/12")
-    await board.train(1, epochs=1)
+    await board.give(1, ALWAYS_0)
+    await board.train(1, epochs=1, rate=1)  # which moves nothing to speak of
     await board.becomes("/26243/0/0", TRAINED)
     first = await board.update()
-    assert (first.round, first.samples, first.base) == (1, TAUGHT, weights_sha256(EMPTY))
+    assert (first.round, first.samples, first.base) == (1, TAUGHT, weights_sha256(ALWAYS_0))
     assert first.loss is not None
+    await board.uses(trained=True)
+    before = await board.correct_of_held_out()
 
+    await board.teach(range(TAUGHT))
     await board.give(2, first.weights)
-    await board.train(2, epochs=10)
+    inferences = await board.number("/26241/0/12")
+    await board.train(2, epochs=10, rate=20_000)
     await board.becomes("/26243/0/0", TRAINED)
     second = await board.update()
     assert second.base == weights_sha256(first.weights)
     assert second.loss is not None
-    assert second.loss < first.loss / 2
+    assert second.loss < first.loss / 10
     assert await board.number("/26243/0/6") == pytest.approx(second.loss, abs=1e-6)
-    assert await board.number("/26243/0/8") == 2  # once for each round
     assert await board.number("/26243/0/7") == 11 * TAUGHT
+    assert await board.number("/26243/0/8") == 2  # once for each round
+    after = await board.correct_of_held_out()
+    assert before < HELD_OUT // 4
+    assert after > HELD_OUT * 3 // 4
+
+    gap, slowest = await board.number("/26241/0/8"), await board.number("/26241/0/9")
     assert await board.number("/26241/0/12") > inferences
+    assert gap < 2 * slowest, "neither a step nor a write to flash delayed an inference"
+
+
+async def test_the_trained_head_answers_instead_of_the_models_own(board: Board) -> None:
+    picture = digits()[0][TAUGHT].tobytes()
+    assert (await board.write("/26242/0/0", picture)).success
+    await board.becomes("/26242/0/2", 1)
+    own = await board.value("/26242/0/1")
+    assert own == Oracle(MODEL.read_bytes()).output(picture)
+
+    refused = await board.write("/26243/0/9", b"1")
+    assert (refused.code, refused.diagnostic) == (Code.METHOD_NOT_ALLOWED, "there is no trained head of this model")
+    kernel, bias = EMPTY
+    bias = bias.copy()
+    bias[7] = 20
+    await board.teach(range(1))
+    await board.give(1, (kernel, bias))
+    await board.train(1, epochs=1, rate=1)
+    await board.becomes("/26243/0/0", TRAINED)
+    await board.uses(trained=True)
+    assert (await board.write("/26242/0/0", picture)).success
+    await board.becomes("/26242/0/2", 2)
+    assert await board.value("/26242/0/1") == bytes(127 if label == 7 else 0x80 for label in range(CLASSES))
+
+    await board.uses(trained=False)
+    assert (await board.write("/26242/0/0", picture)).success
+    await board.becomes("/26242/0/2", 3)
+    assert await board.value("/26242/0/1") == own
+
+
+async def test_power_lost_in_a_training_leaves_the_round_before_and_the_board_goes_on(board: Board) -> None:
+    await board.teach(range(20))
+    await board.give(1, EMPTY)
+    await board.train(1, epochs=2, rate=20_000)
+    await board.becomes("/26243/0/0", TRAINED)
+    first = await board.update()
+    await board.uses(trained=True)
+
+    await board.give(2, first.weights)
+    await board.train(2, epochs=1000, rate=20_000)
+    await board.becomes("/26243/0/0", RUNS)
+    await board.restart()
+    assert await board.number("/26243/0/0") == TRAINED
+    assert await board.number("/26243/0/5") == 1
+    assert await board.number("/26243/0/1") == 0  # samples are in memory only
+    again = await board.update()
+    assert all(np.array_equal(old, new) for old, new in zip(first.weights, again.weights, strict=True))
+    assert str(await board.value("/26243/0/9")) in {"True", "1"}
+
+    refused = await board.execute("/26243/0/4", "0='2',1='1',2='1'")
+    assert refused.diagnostic == "there is no head for this round: write it to /19/0/0/0 first"
+    await board.teach(range(20))
+    await board.give(2, again.weights)
+    await board.train(2, epochs=3, rate=20_000)
+    await board.becomes("/26243/0/0", TRAINED)
+    second = await board.update()
+    assert (second.round, second.base) == (2, weights_sha256(first.weights))
+    assert await board.number("/26243/0/8") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,7 +92,7 @@ class Image:
         header = constants + (16 if self.kind is ImageKind.FIRMWARE else 0)
         tables = header + _MODEL_IMAGE.size
         golden = tables + 16
-        head = golden + VECTORS * INPUT_BYTES
+        head = self._head_at(header)
         own = self.kind is ImageKind.FIRMWARE
         memory = (0,) * 5 if own else (ram, ram + 16, golden, ram + 16, ram + 4096)
         model_image = _MODEL_IMAGE.pack(
@@ -102,21 +103,29 @@ class Image:
         )
         table = struct.pack("<4I", ram + 64, INPUT_BYTES, ram + 1024, INPUT_BYTES)
         rest = bytes(value * 7 & 0xFF for value in range(self.padding))
-        parts = (model_image, table, *self.inputs(), self._head(head, ram) if self.head_features else b"", rest)
+        parts = (model_image, table, *self.inputs(), self._head(ram) if self.head_features else b"", rest)
         return (b"\x00" * 16 if own else b"") + b"".join(parts)
 
-    def _head(self, at: int, ram: int) -> bytes:
-        """What a header says of a head, and its weights: all of them 0 but the biases, which count."""
-        where = at + _HEAD.size
+    def head_description(self) -> bytes:
+        """What a header says of a head."""
+        constants, _ = _SLOTS[self.slot]
+        where = self._head_at(constants + (16 if self.kind is ImageKind.FIRMWARE else 0)) + _HEAD.size
         weights = where + 4
         scales = weights + INPUT_BYTES * self.head_features
-        described = _HEAD.pack(
+        return _HEAD.pack(
             *(self.head_features, INPUT_BYTES, FEATURE_SCALE, 0, OUTPUT_SCALE, -128),
             *(1, where, weights, scales, scales + 4 * INPUT_BYTES),
         )
+
+    @staticmethod
+    def _head_at(header: int) -> int:
+        return header + _MODEL_IMAGE.size + 16 + VECTORS * INPUT_BYTES
+
+    def _head(self, ram: int) -> bytes:
+        """The description, where the features lie, and weights: all of them 0 but the biases, which count."""
         return b"".join(
             (
-                self.broken_head or described,
+                self.broken_head or self.head_description(),
                 struct.pack("<I", ram + 2048),
                 bytes(INPUT_BYTES * self.head_features),
                 struct.pack(f"<{INPUT_BYTES}f", *[0.5] * INPUT_BYTES),
@@ -247,6 +256,27 @@ class Core:
         file.write_bytes(package)
         subprocess.run([self.program, "stage", before, target, file, after], check=True, timeout=120)
         return after.read_bytes()
+
+    def learn(self, flash: bytes, script: Sequence[str]) -> Delivery:
+        """One life of a board that trains by a script (learn.c): what it says, and its flash."""
+        before, lines, after = (self.folder / name for name in ("flash.bin", "script.txt", "after.bin"))
+        before.write_bytes(flash)
+        lines.write_text("\n".join(script) + "\n")
+        said = self._run("learn", before, lines, after)
+        return Delivery(tuple(said.splitlines()), after.read_bytes())
+
+    def learn_with_cuts(self, flash: bytes, script: Sequence[str], *, first: int = 1, step: int = 1) -> list[list[str]]:
+        """The same once for each operation that power is lost at: what the lives of each time say, as lines."""
+        before, lines = self.folder / "flash.bin", self.folder / "script.txt"
+        before.write_bytes(flash)
+        lines.write_text("\n".join(script) + "\n")
+        said = self._run("learn-power", before, lines, str(first), str(step))
+        return [part.splitlines()[1:] for part in said.split("cut ")[1:]]
+
+    def _run(self, *arguments: str | Path) -> str:
+        process = subprocess.run([self.program, *arguments], capture_output=True, text=True, timeout=600, check=False)
+        assert process.returncode == 0, process.stdout[-3000:] + process.stderr[-3000:]
+        return process.stdout
 
     def cut_power(self, package: bytes, target: str, *, first: int = 1, step: int = 1, second: int = 0) -> Delivery:
         """Run the whole update once for each operation that power is lost at."""

@@ -6,8 +6,11 @@
  *                                            the whole update again and again, power cut at operation FIRST, FIRST +
  *                                            STEP... and, when SECOND is not 0, once more some operations later
  *   core stage FLASH TARGET PACKAGE OUT      the flash at the first reset that the update asks for
- *   core decide                              lines of the output for lines of the input: see decide()
- *   core flash                               the same for operations of an erased flash: see operate()
+ *   core learn FLASH SCRIPT OUT              one life that trains: see learn.c
+ *   core learn-power FLASH SCRIPT FIRST STEP the same again and again, power cut at operation FIRST, FIRST + STEP...;
+ *                                            in the life after that, what it found, and then what came of the script
+ *   core decide                              lines of the output for lines of the input: see tables.c
+ *   core flash                               the same for operations of an erased flash: see tables.c
  *
  * TARGET is firmware, a or b. FLASH is a flash as it leaves manufacture; it is not changed. */
 #define _GNU_SOURCE
@@ -20,7 +23,6 @@
 #include <unistd.h>
 
 #include "boot/boot_choose.h"
-#include "boot/boot_decide.h"
 #include "core/boot_record.h"
 #include "core/clock.h"
 #include "core/device.h"
@@ -32,6 +34,8 @@
 #include "core/update_model.h"
 #include "core/watchdog.h"
 #include "host.h"
+#include "learn.h"
+#include "tables.h"
 
 #define CHUNK 700u /* no multiple of anything in the flash */
 #define LIVES 16
@@ -45,6 +49,7 @@ static struct {
     uint32_t bytes;
     char version[IMAGE_VERSION_BYTES];
     bool deliver_only, mute;
+    const char *script; /* of a life that trains, and is given nothing */
 } plan;
 
 static uint32_t turns, offset;
@@ -159,6 +164,10 @@ void network_poll(void)
         fail("the update does not end");
     }
     inference_turn(); /* the timer's interrupt */
+    if (plan.script != NULL) {
+        turns = 0;
+        return;
+    }
     if (turns == 3 && !plan.mute) {
         os_confirm_registered();
     }
@@ -217,6 +226,13 @@ static void live(void)
     boot_record_load(&record);
     host_worn = getenv("CORE_WORN") != NULL && record.pending == slot; /* the bootloader can write again */
     os_start();
+    if (plan.script != NULL) {
+        learn_show_found();
+        learn(plan.script);
+        learn_show_found();
+        fflush(stdout);
+        _exit(LIFE_DONE);
+    }
     for (;;) {
         watchdog_feed();
         os_turn();
@@ -296,34 +312,20 @@ static int power(uint64_t first, uint64_t step, uint64_t second)
     return bad != 0;
 }
 
-/* In: active, pending, attempts, both states, whether each is sound, reset reason. Out: slot, whether the record
- * changed, and of the record active, pending, attempts, both states, reason. */
-static int decide(void)
+/* A training with power cut at operation `first`, `first` + `step`...; each life says what it finds, and the last one what
+ * it leaves. */
+static int learn_power(uint64_t first, uint64_t step)
 {
-    unsigned in[8];
-    while (scanf("%u %u %u %u %u %u %u %u", in, in + 1, in + 2, in + 3, in + 4, in + 5, in + 6, in + 7) == 8) {
-        struct boot_record record = {.active = (uint8_t)in[0],
-                                     .pending = (uint8_t)in[1],
-                                     .attempts = (uint8_t)in[2],
-                                     .state = {(uint8_t)in[3], (uint8_t)in[4]}};
-        struct boot_decision made = boot_decide(&record, in[5], in[6], (enum reset_reason)in[7]);
-        const struct boot_record *after = &made.record;
-        printf("%u %u %u %u %u %u %u %u\n", made.slot, made.changed, after->active, after->pending, after->attempts,
-               after->state[0], after->state[1], after->reason);
+    int watchdogs;
+    if (update_with_cuts(0, 0, &watchdogs) == 0) {
+        fail("the training does not succeed even with power");
     }
-    return 0;
-}
-
-/* In: e or p, offset, and for p a number of bytes and the one to program. Out: the os_status. */
-static int operate(void)
-{
-    char what;
-    unsigned at, count, byte;
-    static uint8_t data[2 * FLASH_SECTOR];
-    memset(host_flash, 0xFF, FLASH_BYTES);
-    while (scanf(" %c %u %u %u", &what, &at, &count, &byte) == 4) {
-        memset(data, (int)byte, sizeof data);
-        printf("%d\n", (int)(what == 'e' ? flash_erase(at) : flash_program(at, data, count)));
+    uint64_t operations = host_shared->operations;
+    for (uint64_t cut = first; cut <= operations; cut += step) {
+        printf("cut %llu\n", (unsigned long long)cut);
+        if (update_with_cuts(cut, 0, &watchdogs) != 2) {
+            fail("power lost in a training is not over in the next life");
+        }
     }
     return 0;
 }
@@ -355,9 +357,33 @@ static int stage(const char *path)
     return keep_flash(path);
 }
 
+static void read_flash(const char *path)
+{
+    uint32_t bytes;
+    template = read_file(path, &bytes);
+    if (bytes != FLASH_BYTES) {
+        fail("the flash has another size");
+    }
+    memcpy(host_flash, template, FLASH_BYTES);
+}
+
+static int train(int count, char **arguments)
+{
+    read_flash(arguments[2]);
+    plan.script = arguments[3];
+    if (count == 6) {
+        return learn_power(strtoull(arguments[4], NULL, 10), strtoull(arguments[5], NULL, 10));
+    }
+    return one_life() == LIFE_DONE ? keep_flash(arguments[4]) : 1;
+}
+
 int main(int count, char **arguments)
 {
     map_memory();
+    if ((count == 5 && strcmp(arguments[1], "learn") == 0) ||
+        (count == 6 && strcmp(arguments[1], "learn-power") == 0)) {
+        return train(count, arguments);
+    }
     if (count == 2 && strcmp(arguments[1], "decide") == 0) {
         return decide();
     }
@@ -370,8 +396,7 @@ int main(int count, char **arguments)
         fail("usage: core deliver FLASH TARGET PACKAGE OUT | core power FLASH TARGET PACKAGE FIRST STEP SECOND | "
              "core stage FLASH TARGET PACKAGE OUT | core decide");
     }
-    uint32_t bytes;
-    template = read_file(arguments[2], &bytes);
+    read_flash(arguments[2]);
     plan.target = arguments[3][0] == 'f' ? UPDATE_FIRMWARE : arguments[3][0] == 'a' ? UPDATE_MODEL_A : UPDATE_MODEL_B;
     plan.package = read_file(arguments[4], &plan.bytes);
     plan.deliver_only = deliver;
@@ -383,10 +408,6 @@ int main(int count, char **arguments)
                                             (uint32_t)start[27] << 24};
         image_version_text(&version, plan.version);
     }
-    if (bytes != FLASH_BYTES) {
-        fail("the flash has another size");
-    }
-    memcpy(host_flash, template, FLASH_BYTES);
     if (staged) {
         return stage(arguments[5]);
     }

@@ -39,9 +39,9 @@ class HostModels:
             results[variant] = [self.invoke(library, arrays, graph) for arrays in inputs]
         return results
 
-    def load(self, model: bytes, variant: str) -> tuple[ctypes.CDLL, object]:
+    def load(self, model: bytes, variant: str, *, trainable_head: bool = False) -> tuple[ctypes.CDLL, object]:
         """The compiled model after a reset, and its graph."""
-        compiled = compile_model(model)
+        compiled = compile_model(model, trainable_head=trainable_head)
         folder = self._folder / f"model_{next(self._numbers)}_{variant}"
         folder.mkdir()
         for name, text in compiled.sources.items():

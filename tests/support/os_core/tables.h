@@ -1,0 +1,11 @@
+/* Lines of the output for lines of the input: rules and operations of the core, one by one (tables.c). */
+#ifndef TABLES_H
+#define TABLES_H
+
+/* The bootloader's choice. */
+int decide(void);
+
+/* Operations of an erased flash. */
+int operate(void);
+
+#endif
