@@ -178,7 +178,7 @@ def public_point(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.public_key().public_bytes(serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint)
 
 
-def flash_with(firmware: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
+def flash_with(firmware: bytes, key: ec.EllipticCurvePrivateKey, *, confirm_s: int = 20) -> bytes:
     """A flash as it leaves manufacture."""
     page = Provisioning(
         endpoint="board-1",
@@ -186,7 +186,7 @@ def flash_with(firmware: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
         board=BOARD,
         signing_key=public_point(key),
         seed=bytes(32),
-        confirm_s=20,
+        confirm_s=confirm_s,
     )
     flash = bytearray(b"\xff" * FLASH_BYTES)
     for at, part in ((FIRMWARE_A, firmware), (PROVISIONING, page.encode())):
@@ -227,12 +227,15 @@ class Core:
         *,
         running: Image | None = None,
         mute: bool = False,
-        worn: bool = False,
+        worn: int = 0,
+        network_fails: int = 0,
+        registers_at: int = 3,
         onto: bytes | None = None,
     ) -> Delivery:
         """Give a board one package, and let it end as it will: one fresh from manufacture, or one with this flash.
 
-        To a mute one its server does not answer; a worn one cannot write its boot record while a firmware is on trial.
+        To a mute one its server does not answer. A worn one cannot write its boot record: 1 while a firmware is on
+        trial, 2 never. Its network starts after that many failures, and it has registered in that turn of the loop.
         """
         flash, file = self._files(package, running)
         if onto is not None:
@@ -244,7 +247,12 @@ class Core:
             text=True,
             timeout=120,
             check=False,
-            env={name: "1" for name, wanted in (("CORE_MUTE", mute), ("CORE_WORN", worn)) if wanted},
+            env={
+                "CORE_WORN": str(worn),
+                "CORE_NETWORK_FAILS": str(network_fails),
+                "CORE_REGISTERS_AT": str(registers_at),
+                **({"CORE_MUTE": "1"} if mute else {}),
+            },
         )
         assert process.returncode == 0, process.stdout + process.stderr
         return Delivery(tuple(process.stdout.splitlines()), after.read_bytes())

@@ -9,6 +9,7 @@
  *   core learn FLASH SCRIPT OUT              one life that trains: see learn.c
  *   core learn-power FLASH SCRIPT FIRST STEP the same again and again, power cut at operation FIRST, FIRST + STEP...;
  *                                            in the life after that, what it found, and then what came of the script
+ *   core starts                              the number of each start, for lines of the input: see tables.c
  *   core decide                              lines of the output for lines of the input: see tables.c
  *   core flash                               the same for operations of an erased flash: see tables.c
  *
@@ -40,6 +41,8 @@
 #define CHUNK 700u /* no multiple of anything in the flash */
 #define LIVES 16
 #define TURNS 20000u
+#define WORN_ON_TRIAL 1u
+#define WORN_FOR_GOOD 2u
 
 static const uint8_t etag[4] = {1, 2, 3, 4};
 
@@ -55,6 +58,14 @@ static struct {
 static uint32_t turns, offset;
 static bool begun;
 static uint8_t *template;
+static bool network_is_up;
+
+/* What a test has set in the environment. */
+static uint32_t setting(const char *name, uint32_t otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL ? otherwise : (uint32_t)strtoul(text, NULL, 10);
+}
 
 static void fail(const char *what)
 {
@@ -154,8 +165,10 @@ static bool updated(void)
 /* The server's part: what to do next is read off the device, and never remembered over a reset. */
 int network_start(const struct provisioning *page)
 {
+    static uint32_t tries;
     (void)page;
-    return OS_OK;
+    network_is_up = ++tries > setting("CORE_NETWORK_FAILS", 0);
+    return network_is_up ? OS_OK : OS_IO;
 }
 
 void network_poll(void)
@@ -164,11 +177,14 @@ void network_poll(void)
         fail("the update does not end");
     }
     inference_turn(); /* the timer's interrupt */
+    if (!network_is_up) {
+        return;
+    }
     if (plan.script != NULL) {
         turns = 0;
         return;
     }
-    if (turns == 3 && !plan.mute) {
+    if (turns >= setting("CORE_REGISTERS_AT", 3) && !plan.mute) {
         os_confirm_registered();
     }
     if (turns < 20 && !plan.mute) {
@@ -211,6 +227,7 @@ static void live(void)
     struct handover before;
     struct image image;
     enum reset_reason why = handover_take(&before);
+    host_worn = setting("CORE_WORN", 0) == WORN_FOR_GOOD;
     if (provisioning_read(flash_at(FLASH_PROVISIONING), FLASH_SECTOR, &page) != OS_OK) {
         fprintf(stderr, "no provisioning page\n");
         _exit(LIFE_HALTED);
@@ -224,7 +241,9 @@ static void live(void)
     host_start_firmware(&image);
     struct boot_record record;
     boot_record_load(&record);
-    host_worn = getenv("CORE_WORN") != NULL && record.pending == slot; /* the bootloader can write again */
+    if (setting("CORE_WORN", 0) == WORN_ON_TRIAL) {
+        host_worn = record.pending == slot; /* the bootloader can write again */
+    }
     os_start();
     if (plan.script != NULL) {
         learn_show_found();
@@ -389,6 +408,9 @@ int main(int count, char **arguments)
     }
     if (count == 2 && strcmp(arguments[1], "flash") == 0) {
         return operate();
+    }
+    if (count == 2 && strcmp(arguments[1], "starts") == 0) {
+        return count_starts();
     }
     bool staged = count == 6 && strcmp(arguments[1], "stage") == 0;
     bool deliver = count == 6 && strcmp(arguments[1], "deliver") == 0;

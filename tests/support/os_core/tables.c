@@ -6,6 +6,8 @@
 
 #include "boot/boot_decide.h"
 #include "core/flash.h"
+#include "core/flash_port.h"
+#include "core/start_number.h"
 #include "host.h"
 
 /* In: active, pending, attempts, both states, whether each is sound, reset reason. Out: slot, whether the record
@@ -36,6 +38,30 @@ int operate(void)
     while (scanf(" %c %u %u %u", &what, &at, &count, &byte) == 4) {
         memset(data, (int)byte, sizeof data);
         printf("%d\n", (int)(what == 'e' ? flash_erase(at) : flash_program(at, data, count)));
+    }
+    return 0;
+}
+
+/* In: s for a start, or d and a byte, that is programmed over the beginning of both copies of the record. Out: the number
+ * of each start. */
+int count_starts(void)
+{
+    char what;
+    unsigned byte;
+    uint64_t number;
+    memset(host_flash, 0xFF, FLASH_BYTES);
+    while (scanf(" %c", &what) == 1) {
+        if (what == 's') {
+            if (start_number_next(&number) != OS_OK) {
+                return 1;
+            }
+            printf("%llu\n", (unsigned long long)number);
+        } else if (scanf("%u", &byte) == 1) {
+            uint8_t granule[FLASH_GRANULE];
+            memset(granule, (int)byte, sizeof granule);
+            flash_port_program(FLASH_STARTS, granule);
+            flash_port_program(FLASH_STARTS + FLASH_SECTOR, granule);
+        }
     }
     return 0;
 }

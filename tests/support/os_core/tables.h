@@ -8,4 +8,7 @@ int decide(void);
 /* Operations of an erased flash. */
 int operate(void);
 
+/* What a start of the device is numbered. */
+int count_starts(void);
+
 #endif

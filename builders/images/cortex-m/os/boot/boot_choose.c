@@ -22,10 +22,30 @@ static bool sound(const struct provisioning *page, uint32_t slot, uint32_t count
     return refusal == IMAGE_ACCEPTED;
 }
 
+/* What the record is when none can be read: the firmware with the highest counter is the confirmed one, and nothing older
+ * than it is started or taken. */
+static struct boot_record recovered(const struct provisioning *page)
+{
+    struct boot_record record = {.pending = BOOT_NONE, .state = {BOOT_EMPTY, BOOT_EMPTY}};
+    struct image images[BOOT_SLOTS];
+    bool good[BOOT_SLOTS];
+    for (uint32_t slot = 0; slot < BOOT_SLOTS; slot++) {
+        good[slot] = sound(page, slot, 0, &images[slot]);
+    }
+    record.active = good[1] && (!good[0] || images[1].security_counter > images[0].security_counter);
+    record.state[record.active] = BOOT_CONFIRMED;
+    record.security_counter = good[record.active] ? images[record.active].security_counter : 0;
+    return record;
+}
+
 uint8_t boot_choose(const struct provisioning *page, const struct handover *before, struct image *chosen)
 {
     struct boot_record record;
-    boot_record_load(&record);
+    bool damaged = boot_record_load(&record) == OS_DAMAGED;
+    if (damaged) {
+        console_text("boot: no boot record can be read\n");
+        record = recovered(page);
+    }
     struct image images[BOOT_SLOTS];
     bool good[BOOT_SLOTS] = {false, false};
     uint8_t active = record.active, other = active ^ 1u;
@@ -41,11 +61,13 @@ uint8_t boot_choose(const struct provisioning *page, const struct handover *befo
     struct boot_decision decision = boot_decide(&record, good[0], good[1], (enum reset_reason)before->reason);
     if (decision.changed) {
         decision.record.fault_pc = before->fault_pc;
-        if (boot_record_store(&decision.record) != OS_OK) {
-            return BOOT_NONE;
-        }
-    } else if (raised) {
-        (void)boot_record_store(&decision.record); /* not stored, the next start raises it again */
+    }
+    bool stored = !(decision.changed || raised || damaged) || boot_record_store(&decision.record) == OS_OK;
+    if (!stored) {
+        console_text("boot: the boot record cannot be written\n");
+        if (decision.slot != BOOT_NONE && decision.slot == decision.record.pending) {
+            decision.slot = good[active] ? active : BOOT_NONE; /* a trial that is not counted would be one for ever */
+        } /* anything else is decided the same way at the next start */
     }
     if (decision.slot != BOOT_NONE) {
         *chosen = images[decision.slot];

@@ -23,6 +23,7 @@ enum boot_reason {
     BOOT_REASON_UNREGISTERED, /* it did not find its server in time */
     BOOT_REASON_DAMAGED,    /* refused when it was to be started: hash, signature or counter */
     BOOT_REASON_FELL_BACK,  /* the same, of a confirmed firmware: the other one that was confirmed is active again */
+    BOOT_REASON_UNWRITTEN,  /* the bootloader could not write the record */
 };
 
 struct boot_record {
@@ -37,8 +38,9 @@ struct boot_record {
     uint32_t fault_pc;         /* of BOOT_REASON_FAULT and BOOT_REASON_WATCHDOG, when it is known */
 };
 
-/* The stored record, or that of a board fresh from manufacture: firmware A confirmed. */
-void boot_record_load(struct boot_record *record);
+/* The stored record, or else that of a board fresh from manufacture: firmware A confirmed. OS_NOT_FOUND where the board
+ * may be one, OS_DAMAGED where there was a record that can no longer be read. */
+enum os_status boot_record_load(struct boot_record *record);
 
 enum os_status boot_record_store(const struct boot_record *record);
 

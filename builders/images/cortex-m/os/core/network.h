@@ -6,7 +6,8 @@
 
 #include "core/provisioning.h"
 
-/* Called once, after the golden vectors; an os_status. The page stays valid and does not change. */
+/* Called after the golden vectors, and again after a while until it gives OS_OK: an os_status. The page stays valid and
+ * does not change. */
 int network_start(const struct provisioning *page);
 
 /* One turn of the loop: receive, answer, send what is due. */

@@ -21,12 +21,15 @@
 #include "report.h"
 #include "stack.h"
 
+#define NETWORK_RETRY_MS 30000u
 #define RESET_DELAY_MS 500u /* the answer to whoever asked for it goes out first */
 
 struct system os_system;
 
 static bool reset_requested;
 static uint32_t reset_requested_ms;
+static bool network_started;
+static uint32_t network_tried_ms;
 
 void os_request_reset(void)
 {
@@ -91,6 +94,12 @@ static void prove(void)
     report_ready(os_system.proof.next, model->arena_bytes, stack_used());
 }
 
+static void start_network(void)
+{
+    network_tried_ms = clock_ms();
+    network_started = network_start(&os_system.page) == OS_OK;
+}
+
 void os_start(void)
 {
     clock_start();
@@ -107,8 +116,19 @@ void os_start(void)
     inference_use(update_model_start());
     inference_start(os_system.page.period_us);
     say("model: ", update_model_source() == BOOT_BUILT_IN ? "built-in" : "slot");
-    if (network_start(&os_system.page) != OS_OK) {
+    start_network();
+    if (!network_started) {
         say("the network does not start", "");
+    }
+}
+
+static void retry_network(void)
+{
+    if (!network_started && clock_ms() - network_tried_ms >= NETWORK_RETRY_MS) {
+        start_network();
+        if (network_started) {
+            say("the network has started", "");
+        }
     }
 }
 
@@ -121,6 +141,7 @@ bool os_turn(void)
     if (os_system.on_trial && os_system.proof.wrong) {
         return false; /* nothing but the reset to come */
     }
+    retry_network();
     network_poll();
     bool busy = update_poll();
     busy = training_poll() || busy;

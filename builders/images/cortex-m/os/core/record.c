@@ -1,7 +1,6 @@
 /* A copy is a header of one granule (magic, sequence number, length, CRC-32) and the content. */
 #include "core/record.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/bytes.h"
@@ -10,6 +9,7 @@
 
 #define MAGIC 0x524C4D54u /* "TMLR" */
 #define COPIES 2u
+#define ERASED 0xFFu
 
 struct header {
     uint32_t magic, sequence, length, crc; /* the CRC is that of sequence, length and content, by `checksum` */
@@ -41,6 +41,12 @@ static uint32_t newest(uint32_t offset, uint32_t copy_bytes, struct header *foun
         }
     }
     return best;
+}
+
+bool record_is_new(uint32_t offset)
+{
+    return bytes_are(flash_at(offset), ERASED, RECORD_HEADER_BYTES) ||
+           bytes_are(flash_at(offset + FLASH_SECTOR), ERASED, RECORD_HEADER_BYTES);
 }
 
 const uint8_t *record_find_large(uint32_t offset, uint32_t copy_bytes, uint32_t *length)
@@ -92,7 +98,7 @@ enum os_status record_append(struct record_writer *writer, const void *data, uin
         uint8_t granule[FLASH_GRANULE];
         uint32_t part = length - done < FLASH_GRANULE ? length - done : FLASH_GRANULE;
         uint32_t at = writer->target + RECORD_HEADER_BYTES + writer->written;
-        bytes_fill(granule, 0xFF, sizeof granule);
+        bytes_fill(granule, ERASED, sizeof granule);
         bytes_copy(granule, (const uint8_t *)data + done, part);
         status = at % FLASH_SECTOR == 0 ? flash_erase(at) : OS_OK;
         if (status == OS_OK) {

@@ -3,6 +3,7 @@
 #ifndef CORE_RECORD_H
 #define CORE_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -15,6 +16,10 @@ enum os_status record_load(uint32_t offset, void *content, uint32_t length);
 
 /* Replaces the record. Power lost in between leaves the old content or the new one. */
 enum os_status record_store(uint32_t offset, const void *content, uint32_t length);
+
+/* Whether the record was stored once at the most: a copy of it is still erased. Without a valid copy, it is one that was
+ * damaged when this is false; lost power damages no more than one. */
+bool record_is_new(uint32_t offset);
 
 /* The newest valid copy where it lies in flash, and its length; NULL when there is none. */
 const uint8_t *record_find(uint32_t offset, uint32_t *length);

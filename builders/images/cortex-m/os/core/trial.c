@@ -91,6 +91,7 @@ static void explain(const struct boot_record *boot, struct text *text, const cha
         [BOOT_REASON_UNREGISTERED] = "it did not register in time",
         [BOOT_REASON_DAMAGED] = "its hash, signature or counter was wrong when it was to be started",
         [BOOT_REASON_FELL_BACK] = "it was confirmed, and is damaged",
+        [BOOT_REASON_UNWRITTEN] = "the boot record cannot be written",
     };
     text_add(text, sentences[boot->reason]);
     *verdict = "no-report";
@@ -168,8 +169,14 @@ void trial_resume(struct target *firmware)
     uint8_t slot = firmware->record.slot;
     if (boot.active == slot) {
         report_success(firmware); /* confirmed, and then reset before that was reported */
+    } else if (os_system.on_trial) {
+        return;
     } else if (boot.pending == slot) {
-        return; /* on trial */
+        boot.pending = BOOT_NONE; /* the bootloader could not write what it decided, and started this one */
+        boot.state[slot] = BOOT_BAD;
+        boot.reason = BOOT_REASON_UNWRITTEN;
+        (void)boot_record_store(&boot);
+        report_failure(firmware, &boot);
     } else if (boot.state[slot] == BOOT_BAD) {
         report_failure(firmware, &boot);
     } else {
@@ -202,7 +209,7 @@ void trial_poll(struct target *firmware)
     }
     if (registered) {
         confirm(firmware);
-    } else if (clock_ms() > os_system.page.confirm_s * MILLISECONDS) {
+    } else if (clock_ms() / MILLISECONDS >= os_system.page.confirm_s) {
         give_up(BOOT_REASON_UNREGISTERED, 0, 0);
     }
 }

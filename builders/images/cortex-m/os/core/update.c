@@ -231,13 +231,17 @@ void update_demand(enum update_target which, struct image_demand *demand)
 {
     struct boot_record boot;
     boot_record_load(&boot);
+    uint32_t counter = boot.security_counter, own = os_system.image.security_counter;
+    if (!os_system.on_trial && own > counter) {
+        counter = own; /* also where the record could not be written */
+    }
     *demand = (struct image_demand){
         .kind = is_model(which) ? IMAGE_MODEL : IMAGE_FIRMWARE,
         .board = BOARD_NAME,
         .signing_key = os_system.page.signing_key,
         .abi = os_system.abi,
         .slot = which == UPDATE_MODEL_B,
-        .security_counter = boot.security_counter,
+        .security_counter = counter,
     };
 }
 

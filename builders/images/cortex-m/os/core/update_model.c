@@ -13,6 +13,8 @@
 #include "core/update_start.h"
 #include "core/watchdog.h"
 
+#define HASH_SLICE 65536u /* bytes between two feedings of the watchdog */
+
 static enum boot_model source;
 
 static enum boot_model source_of(enum update_target which)
@@ -54,20 +56,37 @@ static void give_up(enum update_target which, const char *verdict, const char *r
     update_store(which, UPDATE_IDLE, result);
 }
 
+/* All of a verification at once, for as long as that takes. */
+static enum image_refusal verify(struct target *target, const struct image_demand *demand)
+{
+    static struct image_check check;
+    enum image_refusal refusal =
+        image_open(&check, flash_at(target->package.slot), target->record.stored, demand);
+    if (refusal != IMAGE_ACCEPTED) {
+        return refusal;
+    }
+    do {
+        watchdog_feed();
+    } while (!image_hash_some(&check, HASH_SLICE));
+    watchdog_feed();
+    refusal = image_close(&check);
+    if (refusal == IMAGE_ACCEPTED) {
+        update_describe(target, &check.image);
+    }
+    return refusal;
+}
+
 /* Verifies the slot's image, unless that was done since the start, and reads its model; the word of a refusal or "". */
 static const char *load(enum update_target which, struct target *target, int *result)
 {
     if (!target->known) {
         struct image_demand demand;
-        struct image image;
         update_demand(which, &demand);
-        enum image_refusal refusal =
-            image_verify(&image, flash_at(target->package.slot), target->record.stored, &demand);
+        enum image_refusal refusal = verify(target, &demand);
         if (refusal != IMAGE_ACCEPTED) {
             *result = update_result_for(which, refusal);
             return image_refusal_word(refusal);
         }
-        update_describe(target, &image);
     }
     const struct model_place place = model_place_of(which, target->image.payload);
     if (model_read(&place, &target->model) != OS_OK) {

@@ -92,9 +92,13 @@ enum os_status ethernet_start(const uint8_t address[LAN9118_ADDRESS_BYTES])
     if (status != OS_OK) {
         return status;
     }
-    lwip_init();
-    if (netif_add_noaddr(&interface, own, set_up, ethernet_input) == NULL) {
-        return OS_IO;
+    static bool initialised; /* what succeeded once is not done again by a second call */
+    if (!initialised) {
+        lwip_init();
+        if (netif_add_noaddr(&interface, own, set_up, ethernet_input) == NULL) {
+            return OS_IO;
+        }
+        initialised = true;
     }
     netif_set_default(&interface);
     netif_set_status_callback(&interface, address_changed);

@@ -1,9 +1,8 @@
 /* The network side of a board: random numbers, Ethernet, and the client, from what the provisioning page says. */
 #include <string.h>
 
-#include "core/flash_map.h"
 #include "core/network.h"
-#include "core/record.h"
+#include "core/start_number.h"
 #include "lwm2m/client.h"
 #include "net/random.h"
 #include "port/datagram.h"
@@ -15,16 +14,6 @@
 #define LOCALLY_ADMINISTERED 0x02u
 
 static bool started;
-
-/* A number that no start before had: the seed of the page is always the same. It counts before it is used. */
-static enum os_status next_start(uint64_t *number)
-{
-    if (record_load(FLASH_STARTS, number, sizeof *number) != OS_OK) {
-        *number = 0;
-    }
-    ++*number;
-    return record_store(FLASH_STARTS, number, sizeof *number);
-}
 
 static void own_address(const char *endpoint, uint8_t address[LAN9118_ADDRESS_BYTES])
 {
@@ -60,7 +49,7 @@ int network_start(const struct provisioning *page)
     uint64_t number;
     enum os_status status = read_settings(page, &settings);
     if (status == OS_OK) {
-        status = next_start(&number);
+        status = start_number_next(&number);
     }
     if (status == OS_OK) {
         status = random_start(page->seed, number);
