@@ -17,7 +17,6 @@ _FLAGS = (
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
     "-DMBEDTLS_CONFIG_FILE=<mbedtls_config.h>",
-    "-DOS_TRAINS=1",
 )
 # The core is in memory, but that of the training is the real one.
 _CORE = (

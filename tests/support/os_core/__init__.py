@@ -53,7 +53,6 @@ def compile_core(folder: Path, *, board: str = BOARD, sanitize: bool = True) -> 
         [
             *("gcc", "-std=gnu99", "-ffp-contract=off", "-g", "-O2", "-Wall", "-Wextra", "-Werror"),
             f'-DBOARD_NAME="{board}"',
-            "-DOS_TRAINS=1",
             *(_SANITIZERS if sanitize else ()),
             *(f"-I{folder}" for folder in includes),
             *map(str, sources),

@@ -17,8 +17,7 @@ BOOTLOADER_VERSION = "1.0.0+0"
 LIBRARIES = IMAGE / "libraries"
 _LIBRARIES = ("bearssl", "lwip", "mbedtls", "c")
 _FOLDERS = ("core", "mps2", "net", "lwm2m", "port")
-_TRAINING_FOLDERS = ("training", "federation")
-_TRAINS = "-DOS_TRAINS=1"
+_PLAIN, _TRAINING = ("plain",), ("training", "federation")  # one or the other is linked
 _NOT_FOR_BOARDS = "_host.c"  # the ports to Linux
 _OPTIONS = (
     *("-I.", "-Ios", "-Ios/port", "-Werror"),
@@ -53,7 +52,8 @@ def build_with_os(
     header = model_header(who.abi, who.model_sha256, who.version, head=trains)
     (folder / "image.c").write_text(header, encoding="ascii")
     flat = toolchain.compile(*_OPTIONS)
-    system = compile_system(toolchain, trains=trains)
+    unused = tuple(f"os/{name}/" for name in (_PLAIN if trains else _TRAINING))
+    system = [made for made in compile_system(toolchain) if not made.startswith(unused)]
     firmware = toolchain.link("firmware", [*flat, *system], scripts=("memory.ld", "sections.ld"), libraries=libraries)
     images = [Image("firmware", "firmware.bin", firmware, board.load_address)]
     kernels = sorted(f"{file.stem}.o" for file in (IMAGE / "kernels").glob("*.c"))
@@ -80,15 +80,15 @@ def compile_boot(toolchain: Toolchain) -> list[str]:
     return toolchain.compile_all([f"os/boot/{name}.c" for name in _BOOT], *_OPTIONS)
 
 
-def compile_system(toolchain: Toolchain, *, trains: bool = False) -> list[str]:
-    """Compiles the OS, of which no model changes anything either."""
+def compile_system(toolchain: Toolchain) -> list[str]:
+    """Compiles the OS, of which no model changes anything either, with all that it may be linked with."""
     sources = [
         file.relative_to(toolchain.folder).as_posix()
-        for name in (*_FOLDERS, *(_TRAINING_FOLDERS if trains else ()))
+        for name in (*_FOLDERS, *_PLAIN, *_TRAINING)
         for file in sorted((toolchain.folder / "os" / name).glob("*.c"))
         if not file.name.endswith(_NOT_FOR_BOARDS)
     ]
-    return toolchain.compile_all(sources, *_OPTIONS, *([_TRAINS] if trains else []))
+    return toolchain.compile_all(sources, *_OPTIONS)
 
 
 def _libraries(board: Board) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-/* What the core asks of the training of a head: training/ answers in an OS that trains, and in any other nothing does. */
+/* What the core asks of the training of a head. An OS that trains is linked with training/ and federation/, and any other
+ * with plain/, where nothing is done. */
 #ifndef CORE_TRAINING_H
 #define CORE_TRAINING_H
 
@@ -6,8 +7,6 @@
 #include <stdint.h>
 
 #include "core/model.h"
-
-#if defined(OS_TRAINS)
 
 /* This model is about to run: what is known of another one's head is put aside. */
 void training_use(const struct model *model);
@@ -17,26 +16,5 @@ bool training_poll(void);
 
 /* In the interrupt of inference: the trained head's output in place of the model's own, where it is the one to answer. */
 bool training_answers(const struct model *model, uint8_t *output);
-
-#else
-
-static inline void training_use(const struct model *model)
-{
-    (void)model;
-}
-
-static inline bool training_poll(void)
-{
-    return false;
-}
-
-static inline bool training_answers(const struct model *model, uint8_t *output)
-{
-    (void)model;
-    (void)output;
-    return false;
-}
-
-#endif
 
 #endif

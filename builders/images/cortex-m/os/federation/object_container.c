@@ -1,6 +1,6 @@
 /* Object 19, BinaryAppDataContainer (OMA, version 1.0): instance 0 takes a round's head, instance 1 gives its update. */
 #include "federation/head_document.h"
-#include "lwm2m/object.h"
+#include "federation/objects.h"
 #include "lwm2m/refusal.h"
 
 #define DATA 0u

@@ -1,6 +1,6 @@
 /* Object 26243, "TinyMLaaS training": labelled samples, a round of training, and what came of it. */
+#include "federation/objects.h"
 #include "federation/training_refusal.h"
-#include "lwm2m/object.h"
 #include "training/training.h"
 
 #define LABEL_BYTES 2u

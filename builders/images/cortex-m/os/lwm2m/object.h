@@ -80,7 +80,5 @@ extern const struct object object_firmware;
 extern const struct object object_software;
 extern const struct object object_board;
 extern const struct object object_inference;
-extern const struct object object_container; /* these two of an OS that trains */
-extern const struct object object_training;
 
 #endif

@@ -5,18 +5,6 @@
 
 #define MAX_ID 65534u /* 65535 stands for none */
 
-const struct object *const tree_objects[] = {
-    &object_server,    &object_device,   &object_firmware, &object_software,
-#if defined(OS_TRAINS)
-    &object_container,
-#endif
-    &object_board,     &object_inference,
-#if defined(OS_TRAINS)
-    &object_training,
-#endif
-};
-const uint32_t tree_object_count = sizeof tree_objects / sizeof tree_objects[0];
-
 static bool parse_id(const uint8_t *text, uint32_t length, uint16_t *id)
 {
     uint32_t value = 0;

@@ -28,7 +28,7 @@ bool path_equal(const struct path *one, const struct path *other);
 /* Whether `inner` is `outer` or lies below it. */
 bool path_contains(const struct path *outer, const struct path *inner);
 
-/* The objects, in the order of their numbers. */
+/* The objects, in the order of their numbers: of a device that trains (federation/), or of one that does not (plain/). */
 extern const struct object *const tree_objects[];
 extern const uint32_t tree_object_count;
 
