@@ -11,7 +11,7 @@
 struct head_record {
     uint8_t model[MODEL_IMAGE_SHA256_BYTES]; /* whose head it is */
     uint8_t base[MODEL_IMAGE_SHA256_BYTES];  /* SHA-256 of the parameters that training began with */
-    uint32_t round, samples;
+    uint32_t round, samples; /* of 0 samples: as it was given, not trained */
     uint32_t persists; /* how often a head was written to this flash, with this one */
     uint32_t parameters;
     float loss;

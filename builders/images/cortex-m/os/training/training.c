@@ -36,6 +36,7 @@ static uint8_t base[MODEL_IMAGE_SHA256_BYTES]; /* of the parameters as they were
 static bool given;                             /* they are as they were given, and of `round` */
 static uint32_t round_of;
 static struct head_record record; /* that is being written */
+static bool adopts;               /* what is written was given and not trained, and will answer */
 static uint32_t persists;         /* to flash; counted at each start */
 static float loss;
 static const struct head_record *stored; /* NULL: no trained head of this model */
@@ -107,6 +108,7 @@ void training_use(const struct model *next)
     loss = 0;
     given = false;
     used = false;
+    adopts = false;
     stored = NULL;
     correct = UNKNOWN;
     samples_clear(&model->head);
@@ -120,7 +122,7 @@ void training_use(const struct model *next)
         used = false;
         take_own_head();
     } else {
-        state = TRAINING_TRAINED;
+        state = stored->samples == 0 ? TRAINING_IDLE : TRAINING_TRAINED;
         round_of = stored->round;
         loss = stored->loss;
     }
@@ -144,6 +146,20 @@ static void fail(const char *why)
     work = WORK_NOTHING;
 }
 
+static int begin_to_store(uint32_t samples, float mean_loss)
+{
+    record = (struct head_record){
+        .round = round_of, .samples = samples, .parameters = model->head.parameters, .loss = mean_loss};
+    bytes_copy(record.model, model->sha256, sizeof record.model);
+    bytes_copy(record.base, base, sizeof record.base);
+    work = WORK_STORE;
+    int status = (int)head_store_begin(&record, parameters);
+    if (status != OS_OK) {
+        fail("the flash cannot be written");
+    }
+    return status;
+}
+
 static void train_some(void)
 {
     switch (trainer_some()) {
@@ -155,16 +171,20 @@ static void train_some(void)
     default:
         break;
     }
-    record = (struct head_record){.round = round_of,
-                                  .samples = samples_count(),
-                                  .parameters = model->head.parameters,
-                                  .loss = trainer_loss()};
-    bytes_copy(record.model, model->sha256, sizeof record.model);
-    bytes_copy(record.base, base, sizeof record.base);
-    work = WORK_STORE;
-    if (head_store_begin(&record, parameters) != OS_OK) {
-        fail("the flash cannot be written");
+    adopts = false;
+    begin_to_store(samples_count(), trainer_loss());
+}
+
+static int store_use(bool wanted)
+{
+    struct use_record kept = {.used = wanted};
+    bytes_copy(kept.model, model->sha256, sizeof kept.model);
+    int status = (int)record_store(FLASH_HEAD_USE, &kept, sizeof kept);
+    if (status == OS_OK) {
+        used = wanted;
+        correct = UNKNOWN;
     }
+    return status;
 }
 
 static void store_some(void)
@@ -173,12 +193,12 @@ static void store_some(void)
     if (status == OS_AGAIN) {
         return;
     }
-    if (status != OS_OK) {
+    if (status != OS_OK || (adopts && store_use(true) != OS_OK)) {
         fail("the flash cannot be written");
         return;
     }
     work = WORK_NOTHING;
-    state = TRAINING_TRAINED;
+    state = adopts ? TRAINING_IDLE : TRAINING_TRAINED;
     loss = record.loss;
     persists = record.persists;
     correct = UNKNOWN;
@@ -342,23 +362,26 @@ int training_use_trained(bool wanted, bool check, const char **why)
     if (!has_head()) {
         return refuse_no_head(why);
     }
-    if (wanted && stored == NULL) {
+    bool adopted = wanted && given && round_of != 0; /* round 0 is the model's own head */
+    if (wanted && stored == NULL && !adopted) {
         return refuse(why, OS_STATE, "there is no trained head of this model");
     }
     if (busy(why)) {
         return OS_AGAIN;
     }
-    if (check || wanted == used) {
+    if (check || (wanted == used && !adopted)) {
         return OS_OK;
     }
-    struct use_record kept = {.used = wanted};
-    bytes_copy(kept.model, model->sha256, sizeof kept.model);
-    int status = record_store(FLASH_HEAD_USE, &kept, sizeof kept);
+    if (adopted) {
+        given = false; /* it is written once */
+        adopts = true;
+        state = TRAINING_RUNS;
+        return begin_to_store(0, 0) == OS_OK ? OS_OK : refuse(why, OS_STATE, error);
+    }
+    int status = store_use(wanted);
     if (status != OS_OK) {
         return refuse(why, status, "the flash cannot be written");
     }
-    used = wanted;
-    correct = UNKNOWN;
     find_stored();
     return OS_OK;
 }
@@ -379,7 +402,7 @@ int training_evaluate(const char **why)
 
 bool training_update(struct training_update *update)
 {
-    if (stored == NULL) {
+    if (stored == NULL || stored->samples == 0) { /* what was given and not trained is no update */
         return false;
     }
     uint32_t bias_bytes = model->head.outputs * (uint32_t)sizeof(float);

@@ -53,7 +53,8 @@ int training_clear_samples(const char **why);
 
 int training_start(uint32_t round, uint32_t epochs, uint32_t rate_millionths, const char **why);
 
-/* Whether the trained head answers; kept over a reset, for this model. */
+/* Whether the trained head answers; kept over a reset, for this model. A head that was given after the last training, as
+ * the average of a federation that has ended, is written to flash and answers as it is: TRAINING_RUNS until it does. */
 int training_use_trained(bool used, bool check, const char **why);
 
 /* Counts how many of the samples the head that answers gets right. */
