@@ -184,6 +184,20 @@ def test_the_trained_head_answers_when_it_is_told_to_and_after_a_reset(core: Cor
     assert back != expected
 
 
+def test_a_head_that_was_given_and_not_trained_answers_when_it_is_told_to(core: Core, tmp_path: Path) -> None:
+    """As the average of a federation that has ended. It is no update, and is there after a reset."""
+    weights, asked = head(5), samples(1, seed=9)[0][0]
+    ask = f"input {asked.hex()}"
+    first = core.learn(flash_of(core), [give(tmp_path, 4, weights), "use 1", ask, "show"])
+    probabilities = reference.softmax(reference.logits(*weights, features_of(asked)))[0]
+    quantised = np.floor(probabilities / np.float32(OUTPUT_SCALE) + np.float32(0.5)) - 128
+    assert first["output"] == quantised.clip(-128, 127).astype(np.int8).tobytes().hex()
+    assert (first["state"], first["used"], first["persists"]) == (str(IDLE), "1", "1")
+    again = core.learn(first.flash, [ask, "show"])
+    assert again["output"] == first["output"]
+    assert (again["state"], again["round"], again["found"]) == (str(IDLE), "4", "nothing")
+
+
 def found_in(lines: Iterable[str]) -> list[str]:
     """The heads that a board has at its start and at its end."""
     return [line.removeprefix("found ") for line in lines if line.startswith("found ")]
