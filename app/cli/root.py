@@ -16,17 +16,18 @@ from app.cli import (
     devices,
     events,
     federate,
+    federate_client,
     federations,
     fleet,
     inference,
     models,
     offload,
+    on_device,
     resources,
     serving,
     train,
     updates,
 )
-from app.cli.client import checked_url
 from app.cli.errors import EXIT_CODES, CliError, ExitCode
 from app.cli.session import DEFAULT_SERVER, session_of
 
@@ -88,7 +89,9 @@ app.add_typer(builders.commands, name="builders")
 app.add_typer(train.commands, name="train")
 app.add_typer(offload.commands, name="offload")
 app.add_typer(federations.commands, name="federations")
+federate_client.add_to(federate.commands)
 app.add_typer(federate.commands, name="federate")
+app.add_typer(on_device.commands, name="on-device")
 app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)
@@ -119,5 +122,5 @@ def root(
 ) -> None:
     """Take the global options."""
     session = session_of(context)
-    session.server = checked_url(server)
+    session.server = server
     session.output.json = as_json

@@ -50,6 +50,15 @@ NETWORKS: dict[str, dict[str, Any]] = {
             *_HEAD,
         ]
     },
+    "document-003": {
+        "layers": [
+            {"type": "flatten"},
+            {"type": "dense", "units": 128, "activation": "relu"},
+            {"type": "dropout", "rate": 0.2},
+            {"type": "dense"},
+        ],
+        "from_logits": True,
+    },
     "regression": {
         "task": "regression",
         "loss": "mean-squared-error",

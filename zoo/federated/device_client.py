@@ -10,7 +10,7 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
-from zoo.federated.client_state import ClientState
+from zoo.federated.device_state import ClientState
 from zoo.federated.documents import Form, Update, decode_model, encode_update
 from zoo.federated.parameters import Weights, weights_sha256
 from zoo.federated.site import Site, SiteRefused, SiteUnreachable, Task
@@ -105,7 +105,8 @@ class FederatedClient:
         self._site, self._trainer, self._samples, self._state = site, trainer, samples, state
         self._settings, self._budget = settings, budget
         self._patience, self._handed_over = patience, handed_over
-        self._skipped: tuple[int, bytes] | None = None
+        self._over: tuple[int, bytes] | None = None
+        """The round in which this client has nothing to do any more, whatever the server says."""
         self._count = 0
 
     def run(self) -> Ended:
@@ -119,7 +120,7 @@ class FederatedClient:
             task = self._patience(lambda: self._site.task(WAIT_SECONDS))
             if task.action == "done":
                 return Ended("done", self._count)
-            if task.action == "wait" or (task.round, task.base) == self._skipped:
+            if task.action == "wait" or (task.round, task.base) == self._over:
                 # A server that holds answers back has made us wait already.
                 waited = self._patience.clock() - begun
                 self._patience.sleep(max(0.0, self._settings.poll_seconds - waited))
@@ -201,6 +202,7 @@ class FederatedClient:
         except SiteRefused as refusal:
             self._refused(task, refusal)
         else:
+            self._over = task.round, task.base
             self._count += 1
             if part is None:
                 self._patience.tell(f"Round {task.round}: the update that was trained before a restart is handed over.")
@@ -215,7 +217,7 @@ class FederatedClient:
         self._skip(task, f"{refusal.detail} {refusal.remedy}")
 
     def _skip(self, task: Task, why: str) -> None:
-        self._skipped = task.round, task.base
+        self._over = task.round, task.base
         self._patience.tell(f"Round {task.round}: sitting out. {why}")
 
     def _pause(self, why: str) -> None:
