@@ -15,7 +15,7 @@ from tests.support.federation_fake import FEDERATION, TOKEN, FederationFake
 from tests.support.trainable_digits import WHOLE, write
 
 ROOT = Path(__file__).parents[3]
-MAX_RESIDENT_MB = 220
+MAX_RESIDENT_MB = 160
 EPOCHS = 400
 """About a second of training."""
 # Runs the command, and tells on the last line what the process has become.
