@@ -2,10 +2,11 @@
 
     <folder>/<endpoint>/   board.json  what it is; its key is in the flash alone
                            flash.bin, bootloader.bin, serial.log  as edge.os_board has them
-                           process.json  the machine's process, while it was last started and not stopped
+                           machine.pid  the machine's process, written by the machine itself
 
-A process is known by its id and the moment of its start, so a number that was given to another process since is left
-alone. Every board has a lock, which whoever starts or stops it holds.
+So a machine is known however early whoever started it died. Its process is one that was told to write this very file:
+a number that was given to another process since is left alone. Every board has a lock, which whoever starts or stops it
+holds.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 EXECUTABLE = "qemu-system-arm"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_ENDS_SECONDS = 10.0
+_STARTS_SECONDS, _ENDS_SECONDS = 10.0, 10.0
 _LOOK_SECONDS = 0.02
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 
@@ -53,20 +54,12 @@ class BoardRecord:
     counts_instructions: bool = False  # as OsBoard has it
 
 
-@dataclass(frozen=True, slots=True)
-class MachineProcess:
-    """A process, and when it started in clock ticks since the boot of the host."""
-
-    pid: int
-    started: int
-
-
 class FleetBoard:
     """One board of a fleet. Raises BoardStateError for what its state does not allow."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._process = folder / "process.json"
+        self._pid_file = folder.absolute() / "machine.pid"
 
     @property
     def endpoint(self) -> str:
@@ -86,8 +79,11 @@ class FleetBoard:
     @property
     def pid(self) -> int | None:
         """The process of its machine; None while it is off."""
-        process = self._known()
-        return process.pid if process is not None and _start_of(process.pid) == process.started else None
+        try:
+            pid = int(self._pid_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if self._is_machine(pid) else None
 
     def record(self) -> BoardRecord:
         """What it was made as."""
@@ -146,6 +142,7 @@ class FleetBoard:
             counts_instructions=record.counts_instructions,
         )
         command += ["-chardev", f"file,id=console,path={escaped(self.console)},append=on"]
+        command += ["-pidfile", str(self._pid_file)]
         with (self.folder / "machine.log").open("wb") as errors:
             process = subprocess.Popen(
                 command,
@@ -157,24 +154,48 @@ class FleetBoard:
             )
         with contextlib.suppress(ProcessLookupError):  # a firmware that locks up aborts QEMU: no core file for that
             resource.prlimit(process.pid, resource.RLIMIT_CORE, (0, 0))
-        started = _start_of(process.pid)
-        if started is None:
-            raise BoardStateError(f"Board {self.endpoint} did not start; read {self.folder / 'machine.log'}.")
-        write_durably(self._process, json.dumps(asdict(MachineProcess(process.pid, started))).encode())
+        deadline = time.monotonic() + _STARTS_SECONDS
+        while self.pid != process.pid:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                process.wait()
+                raise BoardStateError(f"Board {self.endpoint} did not start; read {self.folder / 'machine.log'}.")
+            time.sleep(_LOOK_SECONDS)
         return process.pid
 
     def _kill(self) -> bool:
         """Kill the machine and wait until it is gone; False when there is none."""
-        process = self._known()
-        killed = process is not None and _kill(process)
-        self._process.unlink(missing_ok=True)
-        return killed
-
-    def _known(self) -> MachineProcess | None:
+        pid = self.pid
+        if pid is None:
+            return False
         try:
-            return MachineProcess(**json.loads(self._process.read_text()))
-        except (OSError, ValueError, TypeError):
-            return None
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        try:
+            # The handle is of one process for ever; that it is the machine is looked at after it was opened.
+            if not self._is_machine(pid):
+                return False
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)
+        deadline = time.monotonic() + _ENDS_SECONDS
+        while self._is_machine(pid):
+            if time.monotonic() > deadline:
+                raise BoardStateError(f"Process {pid} does not end.")
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # ours, when this process also started it
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _is_machine(self, pid: int) -> bool:
+        """Whether that process was started as this board; of one that ended the command line is empty."""
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        return os.fsencode(self._pid_file) in command.split(b"\0")
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -210,36 +231,3 @@ class Fleet:
 
 def _natural(name: str) -> list[tuple[bool, int, str]]:
     return [(not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in re.split(r"(\d+)", name)]
-
-
-def _kill(process: MachineProcess) -> bool:
-    try:
-        handle = os.pidfd_open(process.pid)
-    except ProcessLookupError:
-        return False
-    try:
-        # The handle is of one process for ever; that it is ours is looked at after it was opened.
-        if _start_of(process.pid) != process.started:
-            return False
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-    finally:
-        os.close(handle)
-    deadline = time.monotonic() + _ENDS_SECONDS
-    while _start_of(process.pid) == process.started:
-        if time.monotonic() > deadline:
-            raise BoardStateError(f"Process {process.pid} does not end.")
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(process.pid, os.WNOHANG)  # ours, when this process also started it
-        time.sleep(_LOOK_SECONDS)
-    return True
-
-
-def _start_of(pid: int) -> int | None:
-    """When a process started; None when there is none, or only its remains."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else int(fields[19])

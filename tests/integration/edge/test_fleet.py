@@ -1,9 +1,12 @@
 """Boards of a fleet as processes: only what was started as a board is ever killed."""
 
 import json
+import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,31 +16,38 @@ from edge.fleet import Fleet, FleetBoard
 
 
 @pytest.fixture
-def sleeper() -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    yield process
-    process.kill()
-    process.wait()
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a process that sleeps, with more arguments."""
+    started = []
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", *arguments]))
+        while not Path(f"/proc/{started[-1].pid}/cmdline").read_bytes():
+            time.sleep(0.01)  # it is between fork and exec
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def _started(pid: int) -> int:
-    text = Path(f"/proc/{pid}/stat").read_text()
-    return int(text[text.rindex(")") + 2 :].split()[19])
-
-
-def _board(fleet: Fleet, name: str, pid: int | None = None, started: int = 0) -> FleetBoard:
+def _board(fleet: Fleet, name: str, pid: int | None = None) -> FleetBoard:
     board = fleet.board(name)
     board.folder.mkdir(parents=True)
     record = {"endpoint": name, "board": "mps2-an386-os", "server": "coaps://10.0.2.2:5684", "model": "m"}
     (board.folder / "board.json").write_text(json.dumps({**record, "firmware_version": "1.0.0+1"}))
     if pid is not None:
-        (board.folder / "process.json").write_text(json.dumps({"pid": pid, "started": started}))
+        (board.folder / "machine.pid").write_text(f"{pid}\n")
     return board
 
 
-def test_a_running_board_is_stopped_by_its_process(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
-    board = _board(Fleet(tmp_path), "board-1", sleeper.pid, _started(sleeper.pid))
-    assert board.pid == sleeper.pid
+def test_a_running_board_is_stopped_by_its_process(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    machine = start("-pidfile", str(tmp_path / "board-1" / "machine.pid"))
+    board = _board(Fleet(tmp_path), "board-1", machine.pid)
+    assert board.pid == machine.pid
     with pytest.raises(BoardStateError, match="runs already"):
         board.start()
     assert board.stop()
@@ -46,12 +56,60 @@ def test_a_running_board_is_stopped_by_its_process(tmp_path: Path, sleeper: subp
 
 
 def test_a_process_that_got_the_number_of_a_board_since_is_left_alone(
-    tmp_path: Path, sleeper: subprocess.Popen[bytes]
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
-    board = _board(Fleet(tmp_path), "board-1", sleeper.pid, _started(sleeper.pid) - 1)
+    other = start("-pidfile", str(tmp_path / "board-2" / "machine.pid"))
+    board = _board(Fleet(tmp_path), "board-1", other.pid)
     assert board.pid is None
     assert not board.stop()
-    assert sleeper.poll() is None
+    assert other.poll() is None
+
+
+@pytest.mark.qemu
+def test_a_machine_whose_starter_was_killed_at_once_is_known_and_stopped(tmp_path: Path) -> None:
+    board = _board(Fleet(tmp_path), "board-1")
+    (board.folder / "flash.bin").write_bytes(bytes(16 << 20))
+    # A stack, the reset handler's address, and the handler: a branch to itself.
+    (board.folder / "bootloader.bin").write_bytes(struct.pack("<IIH", 0x20008000, 9, 0xE7FE))
+    starter = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from edge.fleet import Fleet
+
+class Killed(subprocess.Popen):
+    def __init__(self, *given, **named):
+        super().__init__(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+subprocess.Popen = Killed
+Fleet(Path(sys.argv[1])).board("board-1").start()
+"""
+    ended = subprocess.run([sys.executable, "-c", starter, str(tmp_path)], check=False, timeout=30)
+    assert ended.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 20
+    while board.pid is None:
+        assert time.monotonic() < deadline, "the machine did not say who it is"
+        time.sleep(0.02)
+    with pytest.raises(BoardStateError, match="runs already"):
+        board.start()
+    pid = board.pid
+    assert board.stop()
+    assert not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_a_machine_that_ends_at_once_is_a_board_that_did_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "qemu-system-arm"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho no such machine >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    board = _board(Fleet(tmp_path), "board-1")
+    with pytest.raises(BoardStateError, match=r"did not start; read .*machine.log"):
+        board.start()
+    assert board.pid is None
+    assert (board.folder / "machine.log").read_text() == "no such machine\n"
 
 
 def test_boards_are_listed_by_number_and_without_what_is_none(tmp_path: Path) -> None:
@@ -79,6 +137,6 @@ def test_a_board_that_is_off_is_not_cut_and_one_that_is_not_there_is_not_known(t
 
 def test_a_damaged_process_file_is_a_board_that_is_off(tmp_path: Path) -> None:
     board = _board(Fleet(tmp_path), "board-1")
-    (board.folder / "process.json").write_text("{")
+    (board.folder / "machine.pid").write_text("{")
     assert board.pid is None
     assert not board.stop()
