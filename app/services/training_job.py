@@ -92,10 +92,8 @@ class TrainingJob:
                     report=lambda epochs: self._report(job_id, epochs),
                     cancelled=lambda: self._cancelled(job_id),
                 )
-            except ServerStopping:
-                self._forgive(job_id)
-                raise
             except WorkerKilled:
+                self._died(job_id)
                 _log.warning("a training worker was killed; another one goes on", job_id=job_id)
             except CancelledTraining:
                 return {"state": TrainingState.CANCELLED}
@@ -156,16 +154,16 @@ class TrainingJob:
             row = rows.by_id(transaction.session, job_id)
             if row is None or row.fruitless >= MAX_FRUITLESS_ATTEMPTS:
                 return False
-            row.attempts, row.fruitless = row.attempts + 1, row.fruitless + 1
+            row.attempts += 1
             transaction.session.add(row)
             return True
 
-    def _forgive(self, job_id: str) -> None:
-        """The worker is stopped with the server: that is not its fault."""
+    def _died(self, job_id: str) -> None:
+        """A worker was killed while the server lived on; those that went down with their server are no sign."""
         with self._database.write() as transaction:
             row = rows.by_id(transaction.session, job_id)
             if row is not None:
-                row.fruitless = 0
+                row.fruitless += 1
                 transaction.session.add(row)
 
     def _report(self, job_id: str, epochs: list[dict[str, float]]) -> None:
