@@ -91,8 +91,7 @@ def join_session(services: ServicesDep, session_id: SessionId, body: OffloadConf
 @handlers("putOffloadFile")
 def put_file(services: ServicesDep, session_id: SessionId, file_name: FileName, body: Octets) -> OffloadSession:
     """A file of the sender; with the last one the training begins."""
-    # Held from the first look on: of two last files one has to see the other.
-    with services.dataset_files.held():
+    with services.offload.turn(session_id), services.dataset_files.held():
         with services.database.read() as session:
             received = services.offload.receive(session, session_id, file_name, body)
         with services.database.write() as transaction:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 import time
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +11,7 @@ import numpy as np
 
 from app.contract import models as api
 from app.errors import Conflict, Invalid, Upstream, of_device
+from app.services.turns import AsyncTurns
 from app.storage import models as model_rows
 from app.storage.database import Database
 from app.storage.tables import ModelVersionRow
@@ -67,7 +67,7 @@ class InferenceService:
     def __init__(self, database: Database, bridge: DeviceBridge) -> None:
         self._database = database
         self._bridge = bridge
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = AsyncTurns()
 
     async def run(self, endpoint: str, given: Sequence[object] | Sequence[bytes]) -> api.DeviceInference:
         """The device's answers to instances in real units, or to pictures."""
@@ -80,7 +80,7 @@ class InferenceService:
             )
         try:
             await self._require_object(endpoint)
-            async with self._turns[endpoint]:
+            async with self._turns.of(endpoint):
                 tensors = await asyncio.to_thread(self._tensors, await self._model(endpoint))
                 stored = await asyncio.to_thread(_stored, tensors, given)
                 results = [await self._infer(endpoint, tensors, each) for each in stored]

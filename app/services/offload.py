@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from app.services.identity import new_id
 from app.services.offload_models import OffloadModelService, as_offload_model
 from app.services.offload_pool import Pool, conf_json
 from app.services.training import TrainingService
+from app.services.turns import Turns
 from app.storage import events, snapshots
 from app.storage import offload as rows
 from app.storage import training as training_rows
@@ -64,6 +66,7 @@ class OffloadService:
         self._blobs = blobs
         self._files = files
         self._training = training
+        self._turns = Turns()
         self.models = models
 
     def create(self, transaction: Transaction, request: api.OffloadSessionRequest) -> OffloadSessionRow:
@@ -98,6 +101,10 @@ class OffloadService:
         row.deadline_at = now() + timedelta(seconds=receiver.time_limit)
         transaction.session.add(row)
         return row
+
+    def turn(self, session_id: str) -> AbstractContextManager[None]:
+        """From the first look at a session until a file of it is noted: of two last files one has to see the other."""
+        return self._turns.of(session_id)
 
     def receive(self, session: Session, session_id: str, name: str, data: bytes) -> Received:
         """Check a file against those that are there, and store it. Hold the files until its row is committed."""
@@ -209,6 +216,7 @@ class OffloadService:
             )
         files: list[str | None] = [item["sha256"] for item in row.files.values()]
         for taken in snapshots.all_of_dataset(session, dataset_name(row)):
+            _require_unused(session, taken)
             taken.removed_at = now()  # its hash stays for the lineage of what was trained on it
             session.add(taken)
             files.append(taken.sha256)
@@ -328,6 +336,17 @@ class OffloadService:
     def _record(self, session: Session, row: OffloadSessionRow, state: OffloadState) -> None:
         data = {"topic": row.topic, "training_job_id": row.job_id}
         events.append(session, f"offload-session.{state}", f"offload-session/{row.id}", data)
+
+
+def _require_unused(session: Session, taken: DatasetSnapshotRow) -> None:
+    """A model's lineage needs the hash alone; whoever else uses a snapshot reads its file."""
+    readers = [user for user in snapshots.users(session, taken.sha256) if not user.startswith("model/")]
+    if readers:
+        raise Conflict(
+            "offload_samples_in_use",
+            f"The session's samples are in use by {', '.join(readers[:5])}.",
+            "Wait until that has ended, or cancel it.",
+        )
 
 
 def dataset_name(row: OffloadSessionRow) -> str:

@@ -234,6 +234,18 @@ def test_document_000_line_11_the_trained_model_is_a_version_of_the_zoo(client: 
     assert np.allclose(_by_planes(weights, pictures[:3]), LoadedModel(model).run(given[:3]), atol=1e-4)
 
 
+def test_a_session_whose_samples_another_training_reads_is_not_deleted(client: httpx.Client, done: Session) -> None:
+    snapshot = client.get(f"/v1/training-jobs/{done['training_job_id']}").json()["snapshot_sha256"]
+    request = {"kind": "evaluate", "model": "offloaded", "parent_version": done["version"], "snapshot": snapshot}
+    job = client.post("/v1/training-jobs", json=request)
+    assert job.status_code == 202, job.text
+    refused = client.delete(f"/v1/offload/sessions/{done['id']}")
+    assert (refused.status_code, refused.json()["slug"]) == (409, "offload_samples_in_use")
+    assert job.json()["id"] in refused.json()["detail"]
+    _job_ended(client, job.json()["id"])
+    assert client.get(f"/v1/snapshots/{snapshot}").json()["removed_at"] is None
+
+
 def test_a_session_is_deleted_with_its_samples(client: httpx.Client, done: Session) -> None:
     job = client.get(f"/v1/training-jobs/{done['training_job_id']}").json()
     path = f"/v1/snapshots/{job['snapshot_sha256']}"
@@ -262,6 +274,13 @@ def _by_planes(stored: bytes, pictures: np.ndarray[Any, np.dtype[np.float32]]) -
     planes = pooled(convolved(planes, second.reshape(12, 6, 5, 5), two))
     outputs = np.exp(planes.reshape(len(pictures), -1) @ dense.reshape(192, 10) + three)
     return outputs / outputs.sum(axis=1, keepdims=True)
+
+
+def _job_ended(client: httpx.Client, job_id: str) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while client.get(f"/v1/training-jobs/{job_id}").json()["finished_at"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _joined(client: httpx.Client, conf: dict[str, Any], **more: Any) -> Session:
