@@ -44,6 +44,7 @@ from app.federations import FederationKeeper
 from app.jobs import DbosEngine, Work
 from app.keys import signing_key
 from app.retention import RetentionKeeper
+from app.services.blob_sweep import BlobSweep
 from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
@@ -247,7 +248,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ),
     )
     await run_in_threadpool(model_service.seed_catalog)
-    retention = RetentionKeeper(database, dataset_service, dataset_files, settings.retention_seconds)
+    retention = RetentionKeeper(
+        database, dataset_service, dataset_files, BlobSweep(database, blobs), settings.retention_seconds
+    )
     async with server, bridge, keeper, retention, federating.keeper:
         training_job = TrainingJob(
             database,

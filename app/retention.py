@@ -1,4 +1,4 @@
-"""Looks through the datasets now and then: old samples go, and so do files that a process that died left behind."""
+"""Looks through datasets and blobs now and then: old samples go, and so do files that nothing refers to any more."""
 
 import asyncio
 import contextlib
@@ -7,6 +7,7 @@ from typing import Self
 import structlog
 from starlette.concurrency import run_in_threadpool
 
+from app.services.blob_sweep import BlobSweep
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.storage.database import Database
@@ -17,10 +18,13 @@ _log = structlog.get_logger(__name__)
 class RetentionKeeper:
     """An asynchronous context manager: at its begin, and then every so many seconds, what is too old is deleted."""
 
-    def __init__(self, database: Database, datasets: DatasetService, files: DatasetFiles, seconds: float) -> None:
+    def __init__(
+        self, database: Database, datasets: DatasetService, files: DatasetFiles, blobs: BlobSweep, seconds: float
+    ) -> None:
         self._database = database
         self._datasets = datasets
         self._files = files
+        self._blobs = blobs
         self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -39,6 +43,7 @@ class RetentionKeeper:
         with self._files.held(), self._database.write() as transaction:
             self._datasets.expire(transaction)
         self._files.sweep()
+        self._blobs.sweep()
 
     async def _keep(self) -> None:
         while True:

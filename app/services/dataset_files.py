@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,64 @@ ORPHAN_SECONDS = 3600.0
 """A file that no row refers to for so long was left behind by a process that died."""
 
 
+@dataclass(eq=False)
+class _Hold:
+    """Somebody at work; `written` are the files whose rows are not committed yet."""
+
+    written: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Leaving:
+    """Files whose rows are gone, and who may have read those rows before: they have to be done first."""
+
+    hashes: set[str]
+    waiting_for: set[_Hold]
+
+
 class DatasetFiles:
     """A folder of blobs.
 
-    Whoever writes a file and then commits the row that refers to it holds the files meanwhile (`held`), and so does
-    whoever removes one after looking that no row refers to it: the one could take away what the other counts on.
+    Whoever reads rows and then the files that they refer to holds the files meanwhile (`held`), and so does whoever
+    writes a file and then commits the row that refers to it. Nobody waits for anybody: a file that is to go is removed
+    when all who were at work then are done, unless one who came later has written the same again.
     """
 
     def __init__(self, database: Database, store: BlobStore) -> None:
         self._database = database
         self._store = store
-        self._lock = threading.RLock()
+        self._guard = threading.Lock()  # for the moment of a look into the database, never during work
+        self._holds: set[_Hold] = set()
+        self._leaving: list[_Leaving] = []
+        self._mine = threading.local()
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Until the row is committed."""
-        with self._lock:
+        """Until the files were read, or the row is committed. Of the thread: what it puts meanwhile is kept."""
+        hold, outer = _Hold(), getattr(self._mine, "hold", None)
+        with self._guard:
+            self._holds.add(hold)
+        self._mine.hold = hold
+        try:
             yield
+        finally:
+            self._mine.hold = outer
+            with self._guard:
+                self._holds.remove(hold)
+                for leaving in self._leaving:
+                    leaving.waiting_for.discard(hold)
+                self._remove_those_that_may_go()
 
     def put(self, chunks: Iterable[bytes]) -> str:
         """Store durably; the SHA-256."""
-        return self._store.put_chunks(chunks)
+        return self._store.put_chunks(chunks, self._announce)
+
+    def _announce(self, sha256: str) -> None:
+        """Before the file has its name: a removal that is decided from now on sees it."""
+        hold: _Hold | None = getattr(self._mine, "hold", None)
+        if hold is not None:
+            with self._guard:
+                hold.written.add(sha256)
 
     def path(self, sha256: str) -> Path:
         """Where a file is."""
@@ -70,14 +108,23 @@ class DatasetFiles:
         return self.put(arrays.chunks({}, columns))
 
     def forget(self, hashes: Iterable[str | None]) -> None:
-        """Remove the files that no row refers to any more."""
-        with self._lock:
-            for sha256 in set(hashes) - {None}:
-                with self._database.read() as session:
-                    needed = rows.is_referenced(session, sha256 or "") or snapshots.has_file(session, sha256 or "")
-                if not needed:
-                    self._store.remove(sha256 or "")
+        """Remove the files that no row refers to any more, at once or when those at work now are done."""
+        with self._guard:
+            self._leaving.append(_Leaving({sha256 for sha256 in hashes if sha256 is not None}, set(self._holds)))
+            self._remove_those_that_may_go()
 
     def sweep(self) -> None:
         """Remove what processes that died between writing a file and committing its row left behind."""
         self.forget(list(self._store.older_than(ORPHAN_SECONDS)))
+
+    def _remove_those_that_may_go(self) -> None:
+        for leaving in [leaving for leaving in self._leaving if not leaving.waiting_for]:
+            self._leaving.remove(leaving)
+            being_written = {sha256 for hold in self._holds for sha256 in hold.written}
+            for sha256 in leaving.hashes - being_written:
+                with self._database.read() as session:
+                    needed = rows.is_referenced(session, sha256) or snapshots.has_file(session, sha256)
+                if not needed:
+                    self._store.remove(sha256)
+            if leaving.hashes & being_written:  # looked at again when it is known whether that was committed
+                self._leaving.append(_Leaving(leaving.hashes & being_written, set(self._holds)))

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 TEMPORARY = ".new-"
@@ -13,10 +14,18 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     write_named(path.parent, [data], lambda: path, mode=mode)
 
 
-def write_named(folder: Path, chunks: Iterable[bytes], name: Callable[[], Path], *, mode: int = 0o644) -> Path:
+def write_named(
+    folder: Path,
+    chunks: Iterable[bytes],
+    name: Callable[[], Path],
+    *,
+    mode: int = 0o644,
+    naming: AbstractContextManager[object] | None = None,
+) -> Path:
     """The same for bytes that come piece by piece, in a file whose name is known only after the last one.
 
-    The temporary file is in `folder`, which has to be on the same file system as what `name` answers.
+    The temporary file is in `folder`, which has to be on the same file system as what `name` answers. It gets its name
+    within `naming`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary_name = tempfile.mkstemp(dir=folder, prefix=TEMPORARY)
@@ -30,7 +39,8 @@ def write_named(folder: Path, chunks: Iterable[bytes], name: Callable[[], Path],
             os.fsync(file.fileno())
         path = name()
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(path)
+        with naming or nullcontext():
+            temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

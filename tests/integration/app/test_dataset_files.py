@@ -6,6 +6,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,52 @@ def test_a_snapshot_is_kept_for_as_long_as_somebody_uses_it(shelf: Shelf) -> Non
     with shelf.database.write() as transaction:
         shelf.datasets.delete(transaction, "d", purge=False)
     assert shelf.names() == {sha256}
+
+
+def test_whoever_computes_keeps_nobody_waiting_and_reads_on_what_is_deleted_meanwhile(shelf: Shelf) -> None:
+    shelf.upload()
+    before = shelf.names()
+
+    def upload_and_delete() -> None:
+        with shelf.files.held():
+            shelf.upload("a,label\n7,x\n")
+        with shelf.files.held(), shelf.database.write() as transaction:
+            shelf.datasets.delete(transaction, "d", purge=False)
+
+    with ThreadPoolExecutor(1) as other, shelf.files.held(), shelf.database.read() as session:
+        assert shelf.datasets.dataset(session, "d").name == "d"
+        other.submit(upload_and_delete).result(timeout=20)
+        assert before <= shelf.names()  # the dataset is gone, and its files are read here
+        assert shelf.datasets.statistics(session, "d").samples == 40
+    assert shelf.names() == set()
+
+
+def test_a_file_that_was_to_go_stays_when_the_same_is_written_again(shelf: Shelf) -> None:
+    shelf.upload()
+    before = shelf.names()
+    with shelf.files.held():
+        with ThreadPoolExecutor(1) as other:
+            other.submit(_delete, shelf).result(timeout=20)
+        with shelf.database.write() as transaction:
+            shelf.datasets.create(transaction, DatasetRequest(name="d"))
+        shelf.upload()
+    assert shelf.names() == before
+
+
+def test_a_file_that_was_to_go_goes_when_what_was_written_again_is_not_committed(shelf: Shelf) -> None:
+    shelf.upload()
+    incoming = Incoming({"x.csv": ROWS.encode()}, None, Options(), None, refuse_duplicates=False)
+    with shelf.files.held():
+        with shelf.samples.read("d", incoming) as read:
+            _delete(shelf)
+            shelf.samples.keep(read)
+        assert len(shelf.names()) == 1
+    assert shelf.names() == set()
+
+
+def _delete(shelf: Shelf) -> None:
+    with shelf.database.write() as transaction:
+        shelf.datasets.delete(transaction, "d", purge=False)
 
 
 def test_a_dataset_takes_no_more_samples_than_it_may(shelf: Shelf) -> None:
