@@ -38,6 +38,18 @@ Sha256 = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 Endpoint = Annotated[str, Path(min_length=1, max_length=255)]
 ResourcePath = Annotated[str, Path(max_length=24, pattern="^[0-9]{1,5}(/[0-9]{1,5}){0,3}$")]
 EndpointQuery = Annotated[str | None, Query(min_length=1, max_length=255)]
+
+
+def _known(services: ServicesDep, endpoint: Endpoint) -> str:
+    """404 for a device that never registered, rather than 409 for one that is not registered now."""
+    with services.database.read() as session:
+        services.devices.device(session, endpoint)
+    return endpoint
+
+
+KnownEndpoint = Annotated[str, Depends(_known)]
+"""For handlers that ask the device: the look into the database is made in a thread, and not on the event loop."""
+
 RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 IfNoneMatch = Annotated[str | None, Header(alias="If-None-Match", max_length=400)]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=400)]
