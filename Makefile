@@ -53,5 +53,5 @@ lock: ## Resolve pyproject.toml into requirements.lock, with hashes and without 
 	@! grep -nE '://|^--|^[^#]*@ ' requirements.lock || { echo "requirements.lock holds an address (above)." >&2; exit 1; }
 
 clean: ## Remove .venv, caches and stamps; data/ stays
-	rm -rf .venv .setup dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
+	rm -rf .venv .setup dist app/web/vendor .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

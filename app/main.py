@@ -82,6 +82,7 @@ from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.federation_files import FederationFiles
 from app.storage.logs import LogStore
+from app.web import pages
 from builders.runner import BuilderRunner
 from lwm2m.bridge import EMBEDDED, make_bridge
 from lwm2m.coap import Listener
@@ -144,6 +145,8 @@ def create_app(settings: Settings) -> FastAPI:
     @app.get("/", include_in_schema=False)
     def root() -> RedirectResponse:
         return RedirectResponse("/docs")
+
+    pages.install(app)
 
     @app.get("/openapi.yaml", include_in_schema=False)
     def contract_text() -> Response:

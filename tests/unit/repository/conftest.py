@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-MADE_BY_TOOLS = {ROOT / "data", ROOT / "dist", ROOT / "builders" / "images" / "cortex-m" / "libraries"}
+MADE_BY_TOOLS = {
+    ROOT / "data",
+    ROOT / "dist",
+    ROOT / "app" / "web" / "vendor",
+    ROOT / "builders" / "images" / "cortex-m" / "libraries",
+}
 HIDDEN_BUT_OURS = {".ci", ".github", ".dockerignore", ".gitignore", ".gitattributes"}
 
 

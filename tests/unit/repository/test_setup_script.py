@@ -40,6 +40,7 @@ def test_a_dry_run_for_the_demo_names_what_it_would_install_and_leaves_the_brows
     assert "qemu-system-arm" in done.stdout
     assert "Would make .venv" in done.stdout
     assert "chromium" not in done.stdout
+    assert "npm" not in done.stdout
     assert not (empty_machine / "repository" / ".venv").exists()
 
 
@@ -48,6 +49,15 @@ def test_a_dry_run_for_the_tests_adds_compiler_and_browser(empty_machine: Path) 
     assert done.returncode == 0, done.stderr
     for package in ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "chromium"):
         assert package in done.stdout
+
+
+def test_a_dry_run_for_the_pages_fetches_tensorflow_js_and_needs_npm_alone(empty_machine: Path) -> None:
+    done = _setup(empty_machine, "web", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    lines = [line.partition("s  ")[2] for line in done.stdout.splitlines()]
+    assert lines[0] == "Would run: apt-get install --no-install-recommends npm"
+    assert lines[1].startswith("Would fetch @tensorflow/tfjs@")
+    assert len(lines) == 2
 
 
 def test_a_machine_without_a_fitting_python_is_told_the_line_to_run(empty_machine: Path) -> None:

@@ -1,0 +1,190 @@
+// The federation's network in TensorFlow.js: its layers as a recipe has them, its weights in Keras' order and layout.
+
+import * as tf from "/web/tf.min.js";
+
+const EVALUATION_BATCH = 256;
+const SMALL_PARAMETERS = 200_000; // below it starting shaders takes longer than computing without them
+
+export class NetworkError extends Error {}
+
+const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
+
+export class Network {
+  // `document`: what the trainable model says of itself. Throws NetworkError.
+  static async of(document) {
+    if (document.scope !== "all")
+      throw new NetworkError(
+        "This federation trains the head alone, behind layers that only its .tflite file holds: a browser takes part " +
+          "where the scope is all.",
+      );
+    const size = document.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+    if (size < SMALL_PARAMETERS) await tf.setBackend("cpu");
+    await tf.ready();
+    return new Network(document);
+  }
+
+  constructor(document) {
+    this.parameters = document.parameters;
+    this.inputShape = document.input_shape;
+    this.outputs = document.outputs;
+    this.task = document.task;
+    this.labels = document.labels.length ? document.labels : Array.from({ length: this.outputs }, (_, at) => String(at));
+    this.lossName = document.loss;
+    this.scaling = document.normalisation ?? {};
+    this.model = tf.sequential();
+    const layers = document.loss === "cross-entropy" ? endingWithLogits(document.layers) : document.layers;
+    layers.forEach((layer, index) => this.model.add(kerasLayer(layer, index === 0 ? { inputShape: this.inputShape } : {})));
+    const own = this.model.weights.map((weight) => weight.shape.join("x"));
+    const theirs = this.parameters.map(({ shape }) => shape.join("x"));
+    if (own.join() !== theirs.join())
+      throw new NetworkError(`The layers have the weights ${own.join(", ")}, the federation has ${theirs.join(", ")}.`);
+  }
+
+  setWeights(weights) {
+    const tensors = weights.map((values, index) => tf.tensor(values, this.parameters[index].shape, "float32"));
+    this.model.setWeights(tensors);
+    tf.dispose(tensors);
+  }
+
+  // Float32Array per parameter.
+  async weights() {
+    return Promise.all(this.model.getWeights().map((weight) => weight.data()));
+  }
+
+  // Trains as the assignment says, by plain gradient descent; calls `epoch(number, loss)` after each. The last loss.
+  async train(samples, { epochs, batch_size: batchSize, learning_rate: rate }, epoch) {
+    const [x, y] = this.tensors(samples);
+    const optimizer = tf.train.sgd(rate);
+    let loss = NaN;
+    try {
+      this.model.compile({ optimizer, loss: this.loss() });
+      await this.model.fit(x, y, {
+        epochs,
+        batchSize,
+        shuffle: true,
+        verbose: 0,
+        callbacks: {
+          onEpochEnd: async (number, logs) => {
+            loss = logs.loss;
+            epoch(number + 1, loss);
+            await tf.nextFrame(); // the page stays alive
+          },
+        },
+      });
+    } finally {
+      tf.dispose([x, y]);
+      optimizer.dispose();
+    }
+    if (!Number.isFinite(loss)) throw new NetworkError("The loss is no number any more: the learning rate is too high.");
+    return loss;
+  }
+
+  loss() {
+    if (this.lossName === "mean-squared-error") return "meanSquaredError";
+    if (this.lossName === "mean-absolute-error") return "meanAbsoluteError";
+    return (y, logits) => tf.losses.softmaxCrossEntropy(y, logits);
+  }
+
+  // {accuracy} of a classification, else {error}: the mean absolute error.
+  async score(samples) {
+    const [x, y] = this.tensors(samples);
+    const found = tf.tidy(() => {
+      const given = this.model.predict(x, { batchSize: EVALUATION_BATCH });
+      if (this.task !== "classification") return tf.mean(tf.abs(tf.sub(given, y)));
+      return tf.mean(tf.cast(tf.equal(tf.argMax(given, -1), tf.argMax(y, -1)), "float32"));
+    });
+    const [value] = await found.data();
+    tf.dispose([x, y, found]);
+    return this.task === "classification" ? { accuracy: value } : { error: value };
+  }
+
+  tensors({ values, count, labels }) {
+    return tf.tidy(() => {
+      const flat = tf.tensor(values, [count, ...this.inputShape], "float32");
+      const x = scaled(flat, this.scaling.mean, this.scaling.deviation);
+      if (this.task === "classification") return [x, tf.cast(tf.oneHot(tf.tensor1d(labels, "int32"), this.outputs), "float32")];
+      if (this.task === "anomaly-detection") return [x, tf.clone(tf.reshape(x, [count, -1]))];
+      const targets = tf.tensor(labels, [count, this.outputs], "float32");
+      return [x, scaled(targets, this.scaling.target_mean, this.scaling.target_deviation)];
+    });
+  }
+}
+
+function scaled(values, mean, deviation) {
+  return mean?.length ? tf.div(tf.sub(values, tf.tensor1d(mean)), tf.tensor1d(deviation)) : values;
+}
+
+// Without the softmax at the end: the cross entropy of probabilities is cut off where they are small, and so is its gradient.
+function endingWithLogits(layers) {
+  const last = { ...layers.at(-1) };
+  if (last.activation === "softmax") last.activation = "linear";
+  if (last.function === "softmax") last.function = "linear";
+  return [...layers.slice(0, -1), last];
+}
+
+// Batch normalisation by the averages of the training before, as every other client has it: one client's samples are too
+// few and too alike. Scale and offset of each channel go on learning.
+class Normalisation extends tf.layers.Layer {
+  constructor({ mean, variance, epsilon, ...options }) {
+    super(options);
+    this.mean = tf.tensor1d(mean);
+    this.inverse = tf.tensor1d(variance.map((value) => 1 / Math.sqrt(value + epsilon)));
+  }
+
+  build(shape) {
+    const channels = [shape.at(-1)];
+    this.gamma = this.addWeight("gamma", channels, "float32", tf.initializers.ones());
+    this.beta = this.addWeight("beta", channels, "float32", tf.initializers.zeros());
+    this.built = true;
+  }
+
+  computeOutputShape(shape) {
+    return shape;
+  }
+
+  call(inputs) {
+    return tf.tidy(() => {
+      const x = Array.isArray(inputs) ? inputs[0] : inputs;
+      const standard = tf.mul(tf.sub(x, this.mean), this.inverse);
+      return tf.add(tf.mul(standard, this.gamma.read()), this.beta.read());
+    });
+  }
+
+  static get className() {
+    return "Normalisation";
+  }
+}
+
+// One of the document's layers: a recipe's, with every number filled in (docs/reference/training-recipe.md).
+function kerasLayer(layer, options) {
+  const learnt = { activation: layer.activation, useBias: layer.bias };
+  const window = { strides: layer.stride, padding: layer.padding };
+  switch (layer.type) {
+    case "dense":
+      return tf.layers.dense({ units: layer.units, ...learnt, ...options });
+    case "conv2d":
+      return tf.layers.conv2d({ filters: layer.filters, kernelSize: layer.kernel, ...window, ...learnt, ...options });
+    case "depthwise_conv2d":
+      return tf.layers.depthwiseConv2d({ kernelSize: layer.kernel, ...window, ...learnt, ...options });
+    case "batch_normalisation":
+      return new Normalisation({ mean: layer.mean, variance: layer.variance, epsilon: layer.epsilon, ...options });
+    case "max_pooling2d":
+      return tf.layers.maxPooling2d({ poolSize: layer.pool, ...window, ...options });
+    case "average_pooling2d":
+      return tf.layers.averagePooling2d({ poolSize: layer.pool, ...window, ...options });
+    case "global_average_pooling2d":
+      return tf.layers.globalAveragePooling2d(options);
+    case "zero_padding2d":
+      return tf.layers.zeroPadding2d({ padding: layer.padding, ...options });
+    case "flatten":
+      return tf.layers.flatten(options);
+    case "reshape":
+      return tf.layers.reshape({ targetShape: layer.shape, ...options });
+    case "activation":
+      return tf.layers.activation({ activation: layer.function, ...options });
+    case "dropout": // no client leaves anything out: there are few samples, and little is learnt from them
+      return tf.layers.activation({ activation: "linear", ...options });
+    default:
+      throw new NetworkError(`A browser does not train a layer of the type ${layer.type}.`);
+  }
+}
