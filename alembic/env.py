@@ -7,9 +7,10 @@ from sqlalchemy import create_engine
 from sqlmodel import SQLModel
 from sqlmodel.sql.sqltypes import AutoString
 
-from app.storage import columns, dataset_tables, federation_tables, tables
+from app.storage import columns, dataset_tables, drift_tables, federation_tables, tables
 
-for module in (dataset_tables, federation_tables, tables):
+for module in (dataset_tables, drift_tables, federation_tables, tables):
+    assert module  # noqa: S101 - importing it fills the metadata
     assert module  # noqa: S101 - importing it fills the metadata
 
 

@@ -14,6 +14,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    alarms,
     artifacts,
     boards,
     builders,
@@ -21,6 +22,7 @@ from app.api import (
     credentials,
     datasets,
     devices,
+    drift,
     events,
     federations,
     health,
@@ -39,11 +41,13 @@ from app.api.idempotency import KeyedRoute
 from app.api.middleware import BodyLimit, RequestId
 from app.contract.binding import CONTRACT, Handlers, bind, load_contract
 from app.devices import RegistrationKeeper
+from app.drift import DriftKeeper
 from app.engine import make_runner
 from app.federations import FederationKeeper
 from app.jobs import DbosEngine, Work
 from app.keys import signing_key
 from app.retention import RetentionKeeper
+from app.services.alarms import AlarmService
 from app.services.blob_sweep import BlobSweep
 from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
@@ -55,6 +59,9 @@ from app.services.credentials import CredentialService, StoredSecurity
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
+from app.services.drift import DriftService
+from app.services.drift_actions import DriftActions
+from app.services.drift_intake import DriftIntake
 from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.federation_bell import FederationBell
@@ -100,6 +107,7 @@ from zoo.predict import Predictor
 _log = structlog.get_logger(__name__)
 
 _MODULES = (
+    alarms,
     artifacts,
     boards,
     builders,
@@ -107,6 +115,7 @@ _MODULES = (
     credentials,
     datasets,
     devices,
+    drift,
     events,
     federations,
     health,
@@ -164,8 +173,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     key = await run_in_threadpool(signing_key, settings.data_dir)
     runner, engine = await run_in_threadpool(make_runner, settings.data_dir)
 
-    device_service = DeviceService(database)
-    packages = UpdatePackages(database, blobs)
+    device_service, packages = DeviceService(database), UpdatePackages(database, blobs)
     models = await run_in_threadpool(_models, settings)
     security = await run_in_threadpool(_security, settings, database)
     restored = await run_in_threadpool(device_service.registrations)
@@ -188,8 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     bridge = make_bridge(settings.lwm2m_bridge, server, restored)
     keeper = RegistrationKeeper(bridge, device_service)
-    jobs = DbosEngine(settings)
-    model_service = ModelService(database, blobs, settings)
+    jobs, model_service = DbosEngine(settings), ModelService(database, blobs, settings)
     dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
@@ -197,6 +204,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
     federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
     update_service = UpdateService(database, build_service, device_service, jobs)
+    snapshot_service, alarm_service = SnapshotService(dataset_files), AlarmService()
+    drift_keeper = DriftKeeper(
+        bridge,
+        DriftIntake(database, alarm_service),
+        DriftActions(database, training_service, dataset_service, snapshot_service, dataset_files),
+    )
 
     def lwm2m_address(scheme: str) -> str | None:
         host = settings.lwm2m_public_host or settings.lwm2m_host
@@ -214,7 +227,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         predictions=PredictionService(database, blobs, model_service, Predictor()),
         datasets=dataset_service,
         samples=SampleService(database, dataset_files, dataset_service, Limits(), settings.max_dataset_samples),
-        snapshots=SnapshotService(dataset_files),
+        snapshots=snapshot_service,
         dataset_files=dataset_files,
         builders=builder_service,
         builds=build_service,
@@ -229,8 +242,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
-        inference=InferenceService(database, bridge),
+        inference=InferenceService(database, bridge, drift_keeper.hear),
         updates=update_service,
+        drift=DriftService(model_service, training_service, alarm_service),
+        alarms=alarm_service,
         events=EventService(database),
         health=HealthService(
             version=installed_version("tinymlaas"),
@@ -283,7 +298,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(_begin, services, jobs, work, runner)
         _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
-            yield
+            async with drift_keeper:
+                yield
         finally:
             services.stopping.set()
             training_job.stop()

@@ -203,6 +203,7 @@ class TrainingJob(BaseModel):
             "incremental",
             "quantise",
             "evaluate",
+            "reference",
             "trainable",
             "offload",
             "federation-result",
@@ -1198,6 +1199,136 @@ class EventPage(BaseModel):
     next_cursor: str | None
 
 
+class DriftDistribution(BaseModel):
+    statistic: Annotated[
+        Literal["classes", "confidence", "output", "input_mean", "input_deviation"],
+        Field(
+            description="A classifier has `classes` and `confidence`, every other model `output`, the mean of its outputs"
+        ),
+    ]
+    counts: list[int]
+    edges: Annotated[list[float] | None, Field(description="Between the bins, one less than these; null for classes")]
+    mean: float | None
+    deviation: float | None
+
+
+class DriftReference(BaseModel):
+    """
+    What the version does on the held-out samples of the snapshot
+    """
+
+    task: str
+    split: Literal["validation", "test"]
+    samples: int
+    labels: list[str]
+    distributions: list[DriftDistribution]
+
+
+class DriftDevice(BaseModel):
+    endpoint: str
+    samples: Annotated[int, Field(description="Inferences counted")]
+    windows: Annotated[int, Field(description="Windows that are full")]
+    skipped: Annotated[
+        dict[str, int],
+        Field(
+            description="What was told and not counted: `too_many` in too short a time, `output_size`, `not_finite`, `other_model`"
+        ),
+    ]
+    above: Annotated[dict[str, int], Field(description="Windows in a row above the threshold, by statistic")]
+    alarm_id: Annotated[str | None, Field(description="The open alarm")]
+    updated_at: AwareDatetime
+
+
+class DriftDevicePage(BaseModel):
+    items: list[DriftDevice]
+    next_cursor: str | None
+
+
+class DriftComparison(BaseModel):
+    statistic: Annotated[
+        Literal["classes", "confidence", "output", "input_mean", "input_deviation"],
+        Field(
+            description="A classifier has `classes` and `confidence`, every other model `output`, the mean of its outputs"
+        ),
+    ]
+    method: Annotated[
+        Literal["psi", "ks"], Field(description="Population stability index, or the distance of Kolmogorov and Smirnov")
+    ]
+    value: float
+    threshold: float
+    drifted: Annotated[bool, Field(description="The value is above the threshold")]
+    samples: Annotated[int, Field(description="Values in the window")]
+
+
+class DriftWindow(BaseModel):
+    number: int
+    samples: int
+    distributions: list[DriftDistribution]
+    comparisons: Annotated[list[DriftComparison] | None, Field(description="Null while the window is open")]
+    opened_at: AwareDatetime
+    closed_at: AwareDatetime | None
+
+
+class DriftWindows(BaseModel):
+    device: DriftDevice
+    windows: Annotated[list[DriftWindow], Field(description="Newest first, 32 at most")]
+
+
+class AlarmAction(BaseModel):
+    kind: Literal["none", "training_job"]
+    state: Annotated[
+        Literal["none", "pending", "opened", "skipped", "failed"],
+        Field(description="`skipped`: what an earlier alarm opened is not old enough yet, or the monitor is gone"),
+    ]
+    job_id: Annotated[
+        str | None, Field(description="The training job that was opened; of a skipped one that of the earlier alarm")
+    ]
+    error: TrainingFailure | None
+
+
+class Alarm(BaseModel):
+    id: str
+    state: Literal["open", "cleared"]
+    monitor_id: str
+    endpoint: str
+    model: str
+    version: int
+    statistic: Annotated[
+        Literal["classes", "confidence", "output", "input_mean", "input_deviation"],
+        Field(description="Which raised it"),
+    ]
+    method: Literal["psi", "ks"]
+    value: Annotated[float, Field(description="When it was raised")]
+    threshold: float
+    window: Annotated[int, Field(description="Number of the window that raised it")]
+    samples: Annotated[int, Field(description="Inferences in that window")]
+    latest: Annotated[
+        list[DriftComparison], Field(description="Every statistic of the newest window, while it is open")
+    ]
+    action: AlarmAction
+    since: Annotated[AwareDatetime, Field(description="When the first of the windows that raised it was opened")]
+    raised_at: AwareDatetime
+    acknowledged_at: AwareDatetime | None
+    note: Annotated[str | None, Field(description="Of whom acknowledged it")]
+    cleared_at: AwareDatetime | None
+    cleared_because: Annotated[
+        Literal["recovered", "model_changed", "monitor_removed"] | None,
+        Field(description="`model_changed`: the device runs another one now"),
+    ]
+
+
+class AlarmPage(BaseModel):
+    items: list[Alarm]
+    next_cursor: str | None
+
+
+class AlarmAcknowledgement(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    note: Annotated[str | None, Field(description="For whoever reads it later", max_length=2000)] = None
+
+
 class BuilderCheck(BaseModel):
     id: Annotated[str, Field(examples=["chk_0123456789abcdef"])]
     builder_id: str
@@ -1223,6 +1354,7 @@ class Lineage(BaseModel):
             "incremental",
             "quantise",
             "evaluate",
+            "reference",
             "trainable",
             "offload",
             "federation-result",
@@ -1244,7 +1376,7 @@ class TrainingJobRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "trainable"]
+    kind: Literal["centralised", "transfer", "incremental", "quantise", "evaluate", "reference", "trainable"]
     model: Annotated[
         str,
         Field(
@@ -1403,6 +1535,117 @@ class Device(BaseModel):
 
 class DevicePage(BaseModel):
     items: list[Device]
+    next_cursor: str | None
+
+
+class DriftAction(BaseModel):
+    """
+    What is done when an alarm is raised
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    kind: Literal["none", "training_job"] = "none"
+    training_job: Annotated[TrainingJobRequest | None, Field(description="Of the kind `training_job`")] = None
+    dataset: Annotated[
+        str | None,
+        Field(
+            description="The job gets a new snapshot of this dataset as it is then, in place of `snapshot`",
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ] = None
+    cooldown_seconds: Annotated[
+        int,
+        Field(
+            description="Nothing more is opened for so long after something was, whichever device drifts",
+            ge=0,
+            le=31536000,
+        ),
+    ] = 86400
+
+
+class DriftMonitorRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    model: Annotated[str, Field(examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
+    snapshot: Annotated[
+        str | None,
+        Field(
+            description="What devices are compared with; without it the snapshot that the version was trained on",
+            pattern="^[0-9a-f]{64}$",
+        ),
+    ] = None
+    window_samples: Annotated[
+        int,
+        Field(
+            description="Inferences of a device in a window. With fewer only large differences can be told from chance",
+            ge=30,
+            le=10000,
+        ),
+    ] = 200
+    consecutive: Annotated[
+        int, Field(description="Windows in a row that raise an alarm, and calm ones that clear it", ge=1, le=10)
+    ] = 2
+    significance: Annotated[
+        float,
+        Field(
+            description="Probability that a statistic of one window is above its threshold although nothing drifts",
+            ge=1e-06,
+            le=0.05,
+        ),
+    ] = 0.001
+    psi_limit: Annotated[
+        float,
+        Field(
+            description="Of `classes`. The threshold is this, or what chance explains where that is more",
+            ge=0.01,
+            le=10.0,
+        ),
+    ] = 0.25
+    distance_limit: Annotated[float, Field(description="Of every other statistic, likewise", ge=0.01, le=1.0)] = 0.2
+    statistics: Annotated[
+        list[Literal["classes", "confidence", "output", "input_mean", "input_deviation"]] | None,
+        Field(
+            description="Only these. Leave `classes` out where a device need not see all of them alike",
+            max_length=5,
+            min_length=1,
+        ),
+    ] = None
+    action: Annotated[DriftAction | None, Field(description="Without it none")] = None
+
+
+class DriftMonitor(BaseModel):
+    id: str
+    state: Annotated[
+        Literal["preparing", "watching", "failed"],
+        Field(description="`failed`: there is no reference; `error` says why"),
+    ]
+    model: str
+    version: int
+    model_sha256: str
+    snapshot_sha256: str
+    job_id: Annotated[
+        str | None, Field(description="The training job that makes the reference; null when there was one")
+    ]
+    error: TrainingFailure | None
+    window_samples: int
+    consecutive: int
+    significance: float
+    psi_limit: float
+    distance_limit: float
+    statistics: list[Literal["classes", "confidence", "output", "input_mean", "input_deviation"]] | None
+    action: DriftAction
+    reference: DriftReference | None
+    devices: Annotated[int, Field(description="That have told of inferences")]
+    open_alarms: int
+    created_at: AwareDatetime
+
+
+class DriftMonitorPage(BaseModel):
+    items: list[DriftMonitor]
     next_cursor: str | None
 
 

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import dataclass, field
 
+from app.services.alarms import AlarmService
 from app.services.builders import BuilderService
 from app.services.builds import BuildService
 from app.services.checks import CheckService
@@ -10,6 +11,7 @@ from app.services.credentials import CredentialService
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
+from app.services.drift import DriftService
 from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.federation_bell import FederationBell
@@ -58,6 +60,8 @@ class Services:
     resources: ResourceService
     inference: InferenceService
     updates: UpdateService
+    drift: DriftService
+    alarms: AlarmService
     events: EventService
     health: HealthService
     stopping: threading.Event = field(default_factory=threading.Event)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.contract import models as api
 from app.errors import Conflict, Invalid, Upstream, of_device
+from app.services.drift_reading import Reading
 from app.services.turns import AsyncTurns
 from app.storage import models as model_rows
 from app.storage.database import Database
@@ -64,9 +66,10 @@ class Answer:
 class InferenceService:
     """Use cases of inference; one input of a device at a time, so that each caller reads the answer to its own."""
 
-    def __init__(self, database: Database, bridge: DeviceBridge) -> None:
+    def __init__(self, database: Database, bridge: DeviceBridge, heard: Callable[[Sequence[Reading]], None]) -> None:
         self._database = database
         self._bridge = bridge
+        self._heard = heard
         self._turns = AsyncTurns()
 
     async def run(self, endpoint: str, given: Sequence[object] | Sequence[bytes]) -> api.DeviceInference:
@@ -83,7 +86,7 @@ class InferenceService:
             async with self._turns.of(endpoint):
                 tensors = await asyncio.to_thread(self._tensors, await self._model(endpoint))
                 stored = await asyncio.to_thread(_stored, tensors, given)
-                results = [await self._infer(endpoint, tensors, each) for each in stored]
+                answers = [await self._infer(endpoint, tensors, each) for each in stored]
                 after = await self._model(endpoint)
         except Lwm2mError as error:
             raise of_device(error) from error
@@ -94,12 +97,14 @@ class InferenceService:
                 "Ask again.",
                 "endpoint",
             )
+        readings = zip(stored, answers, strict=True)
+        self._heard([_reading(endpoint, tensors, given, answer) for given, answer in readings])
         return api.DeviceInference(
             endpoint=endpoint,
             model=tensors.row.model,
             version=tensors.row.version,
             model_sha256=tensors.row.sha256,
-            results=results,
+            results=[_result(tensors, answer) for answer in answers],
         )
 
     async def _require_object(self, endpoint: str) -> None:
@@ -129,7 +134,7 @@ class InferenceService:
         inputs, outputs = row.report["inputs"], row.report["outputs"]
         return RunningTensors(row, single_tensor(inputs, "input"), single_tensor(outputs, "output"))
 
-    async def _infer(self, endpoint: str, tensors: RunningTensors, stored: bytes) -> api.InferenceResult:
+    async def _infer(self, endpoint: str, tensors: RunningTensors, stored: bytes) -> Answer:
         before = (await self._read(endpoint)).sequence
         await self._submit(endpoint, stored)
         answer = await _until(lambda: self._newer(endpoint, before))
@@ -140,15 +145,7 @@ class InferenceService:
                 f"The device answered with {len(answer.output)} bytes, the model's output has {tensors.output.size}.",
                 "Read the device's log; its model may not be the one that it names.",
             )
-        array = np.frombuffer(answer.output, np.dtype(tensors.output.dtype).newbyteorder("<"))
-        real = to_real(array.reshape(tensors.output.shape)[0], tensors.output)
-        labels = tensors.labels
-        return api.InferenceResult(
-            prediction=real.tolist(),
-            label=labels[int(np.argmax(real))] if labels else None,
-            instructions=answer.instructions or None,
-            sequence=answer.sequence,
-        )
+        return answer
 
     async def _submit(self, endpoint: str, stored: bytes) -> None:
         async def write() -> bool | None:
@@ -189,6 +186,30 @@ async def _until(ask: Callable[[], Awaitable[Found | None]]) -> Found:
                 "Try again; GET /v1/devices/{endpoint} shows whether it is online.",
             )
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _result(tensors: RunningTensors, answer: Answer) -> api.InferenceResult:
+    real = _real(answer.output, tensors.output)
+    labels = tensors.labels
+    return api.InferenceResult(
+        prediction=real.tolist(),
+        label=labels[int(np.argmax(real))] if labels else None,
+        instructions=answer.instructions or None,
+        sequence=answer.sequence,
+    )
+
+
+def _reading(endpoint: str, tensors: RunningTensors, given: bytes, answer: Answer) -> Reading:
+    """What drift monitors count; the input itself is known here, and only what it was like is kept."""
+    real = _real(given, tensors.input)
+    return Reading(endpoint, answer.output, answer.sequence, float(real.mean()), float(real.std()), tensors.row.sha256)
+
+
+def _real(stored: bytes, tensor: TensorReport) -> NDArray[np.float64]:
+    """A tensor's bytes in real units, without the batch."""
+    array = np.frombuffer(stored, np.dtype(tensor.dtype).newbyteorder("<"))
+    real: NDArray[np.float64] = to_real(array.reshape(tensor.shape)[0], tensor)
+    return real
 
 
 def _stored(tensors: RunningTensors, given: Sequence[object] | Sequence[bytes]) -> list[bytes]:

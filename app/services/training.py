@@ -18,7 +18,7 @@ from app.storage.dataset_tables import DatasetSnapshotRow
 from app.storage.pages import Page
 from app.storage.tables import ModelVersionRow, TrainingJobRow
 from zoo.cards import catalog, recipe_names, recipe_text
-from zoo.training.kinds import EVALUATE, KINDS, TRAINABLE, Kind
+from zoo.training.kinds import EVALUATE, KINDS, REFERENCE, TRAINABLE, Kind
 from zoo.training.on_device.document import ALL
 from zoo.training.recipe import Recipe, parse_recipe, read_recipe
 
@@ -32,15 +32,19 @@ class TrainingService:
         self._jobs = jobs
 
     def create(self, transaction: Transaction, request: api.TrainingJobRequest) -> TrainingJobRow:
-        """Queue a job. Everything that can be known to be wrong without the data is refused here."""
-        session, kind = transaction.session, KINDS[request.kind]
+        """Queue a job."""
+        return self.queue(transaction, self.prepare(transaction.session, request))
+
+    def prepare(self, session: Session, request: api.TrainingJobRequest) -> TrainingJobRow:
+        """The row of a job. Everything that can be known to be wrong without the data is refused here."""
+        kind = KINDS[request.kind]
         parent = self._parent(session, request, kind)
         recipe = _recipe(request, parent, kind)
         snapshot = _snapshot(session, request, parent)
-        row = TrainingJobRow(
+        return TrainingJobRow(
             id=new_id("trn"),
             kind=request.kind,
-            model=parent.model if request.kind in {EVALUATE, TRAINABLE} and parent else request.model,
+            model=parent.model if request.kind in {EVALUATE, REFERENCE, TRAINABLE} and parent else request.model,
             parent=None
             if parent is None
             else {"model": parent.model, "version": parent.version, "sha256": parent.sha256},
@@ -52,7 +56,6 @@ class TrainingService:
             trainable=_trainable(request, parent),
             epochs_total=recipe.epochs if recipe is not None and kind.learns else 0,
         )
-        return self.queue(transaction, row)
 
     def queue(self, transaction: Transaction, row: TrainingJobRow) -> TrainingJobRow:
         """Put a new job in its queue, once the transaction is committed."""

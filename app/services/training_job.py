@@ -15,7 +15,7 @@ from app.services.ports import BROKEN_OFF
 from app.services.training import recipe_of_version, record
 from app.services.update_job import ServerStopping
 from app.settings import Settings
-from app.storage import events, snapshots
+from app.storage import drift, events, snapshots
 from app.storage import models as model_rows
 from app.storage import training as rows
 from app.storage.blobs import BlobStore
@@ -269,13 +269,16 @@ class TrainingJob:
         snapshots.use(transaction.session, row.snapshot_sha256, f"model/{row.model}/{row.version}")
 
     def _completed(self, session: Session, row: TrainingJobRow, made: "_Made") -> int | None:
-        """Give the parent the figures and the forms; its number."""
+        """Give the parent the figures, the forms and the reference; its number."""
         parent = row.parent or {}
         version = model_rows.version(session, parent["model"], parent["version"])
         if version is None:
             raise LookupError(f"the parent of training job {row.id} is gone")
         if made.outcome.evaluation is not None:
             version.evaluation = {"snapshot_sha256": row.snapshot_sha256, **made.outcome.evaluation}
+        if made.outcome.reference is not None:
+            known = made.outcome.reference
+            drift.put_reference(session, version.model, version.version, row.snapshot_sha256, known)
         version.formats = {**(version.formats or {}), **made.formats} or None
         session.add(version)
         return version.version

@@ -32,5 +32,7 @@ INFERENCE = object_model(
     1  R  opaque m  Output
     2  R  int    m  Sequence
     3  R  int    m  Instructions
+    4  R  float  .  Input Mean
+    5  R  float  .  Input Deviation
     """,
 )

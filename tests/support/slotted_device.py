@@ -5,6 +5,7 @@ import hashlib
 import json
 import struct
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +18,8 @@ from lwm2m.client.standard import Device, constant, device_object
 from lwm2m.firmware_device import Action as FirmwareAction
 from lwm2m.firmware_device import DeviceUpdate, FlashOk
 from lwm2m.firmware_device import DownloadDone as FirmwareArrived
+from lwm2m.nodes import Resource
+from lwm2m.paths import Path
 from lwm2m.simulator.package import package_version
 from lwm2m.software import SoftwareResult
 from lwm2m.software_device import (
@@ -34,6 +37,7 @@ from zoo.inspect import inspect
 from zoo.litert import LiteRt
 
 STRING, INTEGER, OPAQUE = ResourceType.STRING, ResourceType.INTEGER, ResourceType.OPAQUE
+_KINDS: dict[type, ResourceType] = {bytes: OPAQUE, int: INTEGER, float: ResourceType.FLOAT, str: STRING}
 SOURCES = ("a", "b")
 LIMIT = 1 << 20
 _MODEL_SHA256, _GOLDEN = 0xA1, 0xA2
@@ -180,6 +184,30 @@ class SlottedDevice:
         self._thread.join()
         self._loop.close()
 
+    def tell(self, inputs: Iterable[bytes], **more: Value) -> None:
+        """Infer inputs that come from elsewhere, and Send each output with its number.
+
+        `more` goes with it, or in its place: by path, as `p26242_0_4`.
+        """
+        asyncio.run_coroutine_threadsafe(self._tell_all(inputs, more), self._loop).result(timeout=60)
+
+    def tell_last(self) -> None:
+        """Send the last output again, as a board does that was given no other input."""
+        asyncio.run_coroutine_threadsafe(self._tell({}), self._loop).result(timeout=60)
+
+    async def _tell_all(self, inputs: Iterable[bytes], more: Mapping[str, Value]) -> None:
+        for stored in inputs:
+            self._infer(stored)
+            await self._tell(more)
+
+    async def _tell(self, more: Mapping[str, Value]) -> None:
+        told: dict[str, Value] = {"p26242_0_1": self._output, "p26242_0_2": self._sequence, **more}
+        nodes = {}
+        for name, value in told.items():
+            path = Path.of(*map(int, name.removeprefix("p").split("_")))
+            nodes[path] = Resource(path.ids[-1], _KINDS[type(value)], value)
+        assert await self.client.send(nodes)
+
     def notify(self, path: object) -> None:
         self.client.notify(path)  # type: ignore[arg-type] # a Path, as SoftwareObject and FirmwareObject give it
 
@@ -254,14 +282,17 @@ class SlottedDevice:
             resources[number] = constant(INTEGER, value)
         return ObjectInstance(26241, 0, resources)
 
+    def _infer(self, value: bytes) -> None:
+        model = self._models[self.model_sha256]
+        [tensor] = inspect(model).inputs
+        stored = np.frombuffer(value, tensor.dtype).reshape(tensor.shape)
+        self._output = b"".join(output.tobytes() for output in LiteRt(model).run([stored]))
+        self._sequence += 1
+
     def _inference_object(self) -> ObjectInstance:
         async def infer(value: Value) -> None:
             assert isinstance(value, bytes)
-            model = self._models[self.model_sha256]
-            [tensor] = inspect(model).inputs
-            stored = np.frombuffer(value, tensor.dtype).reshape(tensor.shape)
-            self._output = b"".join(output.tobytes() for output in LiteRt(model).run([stored]))
-            self._sequence += 1
+            self._infer(value)
 
         return ObjectInstance(
             26242,

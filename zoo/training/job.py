@@ -101,7 +101,8 @@ class Job:
 class Outcome:
     """What result.json holds. `files` are names in the job's folder by form: int8, float32, keras, ...
 
-    `recipe` is what the model can be trained on with; `comparison` has one row for each form of a quantisation.
+    `recipe` is what the model can be trained on with; `comparison` has one row for each form of a quantisation;
+    `reference` is what devices are compared with.
     """
 
     files: dict[str, str]
@@ -111,6 +112,7 @@ class Outcome:
     evaluation: JsonObject | None
     comparison: list[JsonObject]
     history: list[JsonObject]
+    reference: JsonObject | None = None
 
     def to_json(self) -> str:
         """As result.json has it."""

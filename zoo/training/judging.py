@@ -22,13 +22,21 @@ def evaluate(work: Work) -> Outcome:
     if work.recipe is not None or parent.recipe:
         found = work.evaluated(work.asked, scaling, int8, float32)
     else:
-        # An uploaded model: its task is what the data can tell, its last operator says whether it gives probabilities.
-        data = work.data
-        task = CLASSIFICATION if data.labels else ANOMALY if data.targets is None else REGRESSION
-        found = evaluation.evaluate(
-            task, data, scaling, int8=int8, float32=float32, from_logits=not _gives_probabilities(int8)
-        )
+        task, from_logits = task_of(work, int8)
+        found = evaluation.evaluate(task, work.data, scaling, int8=int8, float32=float32, from_logits=from_logits)
     return Outcome({}, None, None, list(work.data.labels), found, [], [])
+
+
+def task_of(work: Work, int8: bytes) -> tuple[str, bool]:
+    """What the parent is for, and whether its outputs are logits.
+
+    Of an uploaded model the data tells the task, and its last operator whether it gives probabilities.
+    """
+    if work.recipe is not None or (work.parent is not None and work.parent.recipe):
+        return work.asked.task, work.asked.from_logits
+    data = work.data
+    task = CLASSIFICATION if data.labels else ANOMALY if data.targets is None else REGRESSION
+    return task, not _gives_probabilities(int8)
 
 
 def _gives_probabilities(model: bytes) -> bool:

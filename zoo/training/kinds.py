@@ -10,7 +10,7 @@ from zoo.training.job import Outcome
 from zoo.training.work import Work
 
 CENTRALISED, TRANSFER, INCREMENTAL = "centralised", "transfer", "incremental"
-QUANTISE, EVALUATE, OFFLOAD, TRAINABLE = "quantise", "evaluate", "offload", "trainable"
+QUANTISE, EVALUATE, REFERENCE, OFFLOAD, TRAINABLE = "quantise", "evaluate", "reference", "offload", "trainable"
 FEDERATION_RESULT = "federation-result"
 
 
@@ -65,6 +65,15 @@ KINDS: dict[str, Kind] = {
     EVALUATE: Kind(
         "zoo.training.judging",
         "evaluate",
+        tensorflow=False,
+        recipe=False,
+        parent=True,
+        float_source=False,
+        learns=False,
+    ),
+    REFERENCE: Kind(
+        "zoo.training.referring",
+        "refer",
         tensorflow=False,
         recipe=False,
         parent=True,
