@@ -14,6 +14,7 @@ from app.cli import (
     datasets,
     demo,
     devices,
+    drift,
     events,
     federate,
     federate_client,
@@ -98,6 +99,7 @@ resources.add_to(devices.commands)
 inference.add_to(devices.commands)
 app.add_typer(devices.commands, name="devices")
 app.add_typer(updates.commands, name="updates")
+app.add_typer(drift.commands, name="drift")
 app.command()(events.events)
 app.command()(serving.serve)
 app.add_typer(serving.edge, name="edge")

@@ -256,7 +256,7 @@ def _start(
     request = TrainingJobRequest.model_construct(
         kind=kind,  # type: ignore[arg-type]  # one of the contract's, as the commands give it
         model=model,
-        recipe=_recipe(recipe),
+        recipe=read_recipe_option(recipe),
         parent_model=parent_model,
         parent_version=parent_version,
         **more,
@@ -268,7 +268,7 @@ def _start(
     _finish(session.output, answer)
 
 
-def _recipe(given: str | None) -> RecipeName | dict[str, Any] | None:
+def read_recipe_option(given: str | None) -> RecipeName | dict[str, Any] | None:
     """The name of a recipe that ships, or the document of a file: checked here, where the file's author is."""
     if given is None:
         return None
