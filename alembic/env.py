@@ -11,7 +11,6 @@ from app.storage import columns, dataset_tables, drift_tables, federation_tables
 
 for module in (dataset_tables, drift_tables, federation_tables, tables):
     assert module  # noqa: S101 - importing it fills the metadata
-    assert module  # noqa: S101 - importing it fills the metadata
 
 
 def render_item(kind: str, item: Any, _context: Any) -> str | Literal[False]:

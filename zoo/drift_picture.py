@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
 
 from zoo.drift import CLASSES, STATISTICS, Comparison, Distribution
+from zoo.svg import BLUE, GREY, INK, RED, Frame, clip, printable, text
 
 COLUMNS, PANEL_WIDTH, PANEL_HEIGHT, GAP, HEAD = 2, 460, 250, 24, 56
 MAX_BARS = 32
 """Of classes: those with the largest shares; bins are always fewer."""
 _LEFT, _TOP, _BOTTOM = 44, 44, 40
-_REFERENCE, _WINDOW, _INK, _GREY = "#1f6fb4", "#d1603d", "#222", "#888"
 _NAMES = {
     "classes": "Predicted classes",
     "confidence": "Confidence",
@@ -34,9 +34,9 @@ def picture(
     rows = max(1, math.ceil(len(shown) / COLUMNS))
     width, height = COLUMNS * (PANEL_WIDTH + GAP) + GAP, HEAD + rows * (PANEL_HEIGHT + GAP)
     parts = [
-        _text(GAP, 24, title, size=16),
-        _key(GAP, 44, _REFERENCE, "reference (left)"),
-        _key(GAP + 160, 44, _WINDOW, "window (right)"),
+        text(GAP, 24, printable(title), size=16),
+        _key(GAP, 44, BLUE, "reference (left)"),
+        _key(GAP + 160, 44, RED, "window (right)"),
     ]
     found = {item.statistic: item for item in comparisons}
     for place, name in enumerate(shown):
@@ -44,11 +44,7 @@ def picture(
         y = HEAD + place // COLUMNS * (PANEL_HEIGHT + GAP)
         panel = _panel(name, reference[name], window[name], found.get(name), labels)
         parts.append(f'<g transform="translate({x} {y})">{panel}</g>')
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'font-family="sans-serif" role="img"><title>{escape(_printable(title))}</title>'
-        f'<rect width="100%" height="100%" fill="#fff"/>{"".join(parts)}</svg>\n'
-    )
+    return Frame(width, height).svg(parts)
 
 
 def _panel(
@@ -61,20 +57,20 @@ def _panel(
     highest = max(*p, *q)
     base, step = PANEL_HEIGHT - _BOTTOM, (PANEL_WIDTH - _LEFT) / len(bins)
     scale = (base - _TOP) / highest
-    parts = [_text(0, 16, _NAMES[name], size=13), _text(0, 32, _told(found), size=11, colour=_GREY)]
-    parts.append(f'<path d="M{_LEFT} {_TOP}V{base}H{PANEL_WIDTH}" fill="none" stroke="{_INK}"/>')
-    parts.append(_text(_LEFT - 6, _TOP + 8, f"{highest:.0%}", size=10, anchor="end"))
+    parts = [text(0, 16, _NAMES[name], size=13), text(0, 32, _told(found), size=11, colour=GREY)]
+    parts.append(f'<path d="M{_LEFT} {_TOP}V{base}H{PANEL_WIDTH}" fill="none" stroke="{INK}"/>')
+    parts.append(text(_LEFT - 6, _TOP + 8, f"{highest:.0%}", size=10, anchor="end"))
     for place, index in enumerate(bins):
         left = _LEFT + place * step
         what = _bin(name, reference, index, labels)
-        for offset, share, colour in ((0.1, p[index], _REFERENCE), (0.5, q[index], _WINDOW)):
+        for offset, share, colour in ((0.1, p[index], BLUE), (0.5, q[index], RED)):
             parts.append(
                 f'<rect x="{left + offset * step:.1f}" y="{base - share * scale:.1f}" width="{0.4 * step:.1f}" '
-                f'height="{share * scale:.1f}" fill="{colour}"><title>{escape(_printable(what))}: {share:.1%}</title>'
+                f'height="{share * scale:.1f}" fill="{colour}"><title>{escape(printable(what))}: {share:.1%}</title>'
                 "</rect>"
             )
         if place % math.ceil(len(bins) / 12) == 0:
-            parts.append(_text(left + step / 2, base + 14, _clip(what), size=9, anchor="middle"))
+            parts.append(text(left + step / 2, base + 14, clip(printable(what)), size=9, anchor="middle"))
     return "".join(parts)
 
 
@@ -99,19 +95,5 @@ def _bin(name: str, reference: Distribution, index: int, labels: Sequence[str]) 
     return f"< {edges[0]:.3g}" if index == 0 else f"≥ {edges[index - 1]:.3g}"
 
 
-def _key(x: float, y: float, colour: str, text: str) -> str:
-    return f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>{_text(x + 18, y, text, size=12)}'
-
-
-def _text(x: float, y: float, text: str, *, size: int, anchor: str = "start", colour: str = _INK) -> str:
-    told = escape(_printable(text))
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{colour}">{told}</text>'
-
-
-def _printable(text: str) -> str:
-    """XML has no place for control characters, escaped or not."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def _clip(text: str, length: int = 8) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _key(x: float, y: float, colour: str, what: str) -> str:
+    return f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{colour}"/>{text(x + 18, y, what, size=12)}'

@@ -11,6 +11,7 @@ import docker
 import pytest
 
 from tests.e2e.conftest import MakeImage, World, update_ended
+from tests.support.digits import digits, npz
 from tests.support.edge import EdgeProcess
 from tests.support.server import ServerProcess
 
@@ -120,6 +121,27 @@ def test_an_input_to_the_board_is_answered_as_on_the_server(world: OsWorld, buil
     expected = world.api.post("/v1/models/digits-cnn/predict", json=json.loads(sample.read_text())).json()["prediction"]
     assert [result["prediction"] for result in results] == expected
     assert [result["label"] for result in results] == ["3", "7"]
+
+
+def test_a_board_that_sees_inverted_digits_raises_an_alarm(world: OsWorld, builds: dict[str, dict[str, Any]]) -> None:
+    world.updated("board-1", build_id=builds["digits-cnn"]["id"])
+    world.api.post("/v1/datasets", json={"name": "digits"}).raise_for_status()
+    octets = {"Content-Type": "application/octet-stream"}
+    world.api.post("/v1/datasets/digits/samples", content=npz(slice(None)), headers=octets).raise_for_status()
+    snapshot = world.api.post("/v1/datasets/digits/snapshots", json={}).json()["sha256"]
+    options = ("--snapshot", snapshot, "--window", "30", "--consecutive", "1", "--json")
+    watched = world.command("drift", "watch", "digits-cnn", *options)
+    assert watched.returncode == 0, watched.stderr
+    pictures, _ = digits()
+    for inverted, alarms in ((False, 0), (True, 1)):
+        seen = (255 - pictures[:30] if inverted else pictures[:30]) / 255
+        for half in (seen[:15], seen[15:]):
+            answer = world.api.post("/v1/devices/board-1/inference", json={"instances": half.tolist()})
+            assert answer.status_code == 200, answer.text
+        path = f"/v1/drift-monitors/{json.loads(watched.stdout)['id']}/devices/board-1"
+        world.wait(path, lambda found, windows=1 + alarms: found["device"]["windows"] == windows)
+        assert len(world.api.get("/v1/alarms").json()["items"]) == alarms
+    assert "input_mean" in world.command("drift", "alarms").stdout
 
 
 def test_inference_goes_on_while_a_model_arrives(world: OsWorld, builds: dict[str, dict[str, Any]]) -> None:
