@@ -91,7 +91,7 @@ from app.storage.federation_files import FederationFiles
 from app.storage.logs import LogStore
 from app.web import pages
 from builders.runner import BuilderRunner
-from lwm2m.bridge import EMBEDDED, make_bridge
+from lwm2m.bridge import EMBEDDED, DeviceBridge, make_bridge
 from lwm2m.coap import Listener
 from lwm2m.leshan import leshan_app
 from lwm2m.objects import STANDARD, ObjectRegistry
@@ -204,11 +204,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
     federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
     update_service = UpdateService(database, build_service, device_service, jobs)
-    snapshot_service, alarm_service = SnapshotService(dataset_files), AlarmService()
-    drift_keeper = DriftKeeper(
-        bridge,
-        DriftIntake(database, alarm_service),
-        DriftActions(database, training_service, dataset_service, snapshot_service, dataset_files),
+    watching = _watching(
+        bridge, database, model_service, training_service, federating.service, dataset_service, dataset_files
     )
 
     def lwm2m_address(scheme: str) -> str | None:
@@ -227,7 +224,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         predictions=PredictionService(database, blobs, model_service, Predictor()),
         datasets=dataset_service,
         samples=SampleService(database, dataset_files, dataset_service, Limits(), settings.max_dataset_samples),
-        snapshots=snapshot_service,
+        snapshots=SnapshotService(dataset_files),
         dataset_files=dataset_files,
         builders=builder_service,
         builds=build_service,
@@ -242,10 +239,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         devices=device_service,
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
-        inference=InferenceService(database, bridge, drift_keeper.hear),
+        inference=InferenceService(database, bridge, watching.keeper.hear),
         updates=update_service,
-        drift=DriftService(model_service, training_service, alarm_service),
-        alarms=alarm_service,
+        drift=watching.service,
+        alarms=watching.alarms,
         events=EventService(database),
         health=HealthService(
             version=installed_version("tinymlaas"),
@@ -298,7 +295,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(_begin, services, jobs, work, runner)
         _log.info("server ready", lwm2m=lwm2m_address(UDP), builders=engine, data_dir=str(settings.data_dir))
         try:
-            async with drift_keeper:
+            async with watching.keeper:
                 yield
         finally:
             services.stopping.set()
@@ -366,6 +363,27 @@ def _federating(
     service = FederationService(models, training, devices, files, bell)
     rounds = FederationRounds(database, blobs, files, bell, service, FederationScorer(datasets.path))
     return _Federating(files, bell, service, FederationIntake(database, files, bell), FederationKeeper(rounds, bell))
+
+
+@dataclass(frozen=True)
+class _Watching:
+    alarms: AlarmService
+    service: DriftService
+    keeper: DriftKeeper
+
+
+def _watching(
+    bridge: DeviceBridge,
+    database: Database,
+    models: ModelService,
+    training: TrainingService,
+    federations: FederationService,
+    datasets: DatasetService,
+    files: DatasetFiles,
+) -> _Watching:
+    alarms, actions = AlarmService(), DriftActions(database, training, federations, datasets, files)
+    service = DriftService(models, training, actions, alarms)
+    return _Watching(alarms, service, DriftKeeper(bridge, DriftIntake(database, alarms), actions))
 
 
 def _master_key(settings: Settings) -> bytes:

@@ -18,7 +18,8 @@ handlers = Handlers()
 POLL_SECONDS = 0.25
 HEARTBEAT_SECONDS = 15.0
 SUBJECT = (
-    "^(build|update|device|model|builder|dataset|training-job|federation|offload-session|offload-model|drift-monitor)/.+$"
+    "^(build|update|device|model|builder|dataset|training-job|federation"
+    "|offload-session|offload-model|drift-monitor)/.+$"
 )
 
 

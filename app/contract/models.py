@@ -1275,7 +1275,7 @@ class DriftWindows(BaseModel):
 
 
 class AlarmAction(BaseModel):
-    kind: Literal["none", "training_job"]
+    kind: Literal["none", "training_job", "federation"]
     state: Annotated[
         Literal["none", "pending", "opened", "skipped", "failed"],
         Field(description="`skipped`: what an earlier alarm opened is not old enough yet, or the monitor is gone"),
@@ -1283,6 +1283,7 @@ class AlarmAction(BaseModel):
     job_id: Annotated[
         str | None, Field(description="The training job that was opened; of a skipped one that of the earlier alarm")
     ]
+    federation_id: Annotated[str | None, Field(description="The federation, likewise")]
     error: TrainingFailure | None
 
 
@@ -1546,12 +1547,16 @@ class DriftAction(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    kind: Literal["none", "training_job"] = "none"
+    kind: Literal["none", "training_job", "federation"] = "none"
+    federation: Annotated[
+        FederationRequest | None,
+        Field(description="Of the kind `federation`; its clients are enrolled, and its rounds started, by hand"),
+    ] = None
     training_job: Annotated[TrainingJobRequest | None, Field(description="Of the kind `training_job`")] = None
     dataset: Annotated[
         str | None,
         Field(
-            description="The job gets a new snapshot of this dataset as it is then, in place of `snapshot`",
+            description="It gets a new snapshot of this dataset as it is then, in place of `snapshot`",
             pattern="^[a-z0-9][a-z0-9-]{0,62}$",
         ),
     ] = None

@@ -102,7 +102,9 @@ def as_alarm(row: DriftAlarmRow) -> api.Alarm:
         window=row.window["number"],
         samples=row.window["samples"],
         latest=as_comparisons(row.latest),
-        action=api.AlarmAction.model_validate({"job_id": None, "error": None, **row.action, "state": row.action_state}),
+        action=api.AlarmAction.model_validate(
+            {"job_id": None, "federation_id": None, "error": None, **row.action, "state": row.action_state}
+        ),
     )
 
 

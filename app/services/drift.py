@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from sqlmodel import Session
 
 from app.contract import models as api
-from app.errors import AppError, Conflict, Invalid, NotFound
+from app.errors import Conflict, NotFound
 from app.services.alarms import MONITOR_REMOVED, AlarmService, as_comparisons
+from app.services.drift_actions import DriftActions
 from app.services.drift_intake import KEPT_WINDOWS, comparisons_of
 from app.services.identity import new_id
 from app.services.models import ModelService
 from app.services.training import TrainingService
 from app.storage import alarms as alarm_rows
-from app.storage import datasets as dataset_rows
 from app.storage import drift as rows
 from app.storage import events
 from app.storage import training as training_rows
@@ -29,9 +29,12 @@ _SETTINGS = ("window_samples", "consecutive", "significance", "psi_limit", "dist
 class DriftService:
     """Use cases of drift monitors."""
 
-    def __init__(self, models: ModelService, training: TrainingService, alarms: AlarmService) -> None:
+    def __init__(
+        self, models: ModelService, training: TrainingService, actions: DriftActions, alarms: AlarmService
+    ) -> None:
         self._models = models
         self._training = training
+        self._actions = actions
         self._alarms = alarms
 
     def create(self, transaction: Transaction, request: api.DriftMonitorRequest) -> DriftMonitorRow:
@@ -55,7 +58,7 @@ class DriftService:
             ),
         )
         action = request.action or api.DriftAction()
-        self._check_action(session, action, job.snapshot_sha256)
+        self._actions.check(session, action, job.snapshot_sha256)
         row = DriftMonitorRow(
             id=new_id("mon"),
             model=version.model,
@@ -72,35 +75,6 @@ class DriftService:
         data = {"model": row.model, "version": row.version}
         events.append(session, "drift-monitor.created", f"drift-monitor/{row.id}", data)
         return row
-
-    def _check_action(self, session: Session, action: api.DriftAction, snapshot_sha256: str) -> None:
-        """Refuse now what could not be carried out later."""
-        if action.kind == "none":
-            return
-        asked = action.training_job
-        if asked is None:
-            raise Invalid(
-                "action_incomplete",
-                "An action of the kind training_job needs a training job.",
-                "Give one as for POST /v1/training-jobs, or take the kind none.",
-                "body.action.training_job",
-            )
-        if action.dataset is not None:
-            if dataset_rows.by_name(session, action.dataset) is None:
-                raise NotFound(
-                    "dataset_not_found",
-                    f"There is no dataset named {action.dataset}.",
-                    "GET /v1/datasets lists them; POST there makes one.",
-                    "body.action.dataset",
-                )
-            # Which snapshot it will be is not known yet; everything else about the job is.
-            asked = asked.model_copy(update={"snapshot": snapshot_sha256})
-        try:
-            self._training.prepare(session, asked)
-        except AppError as error:
-            if error.field is not None:
-                error.field = f"body.action.training_job.{error.field.removeprefix('body.')}"
-            raise
 
     def monitor(self, session: Session, monitor_id: str) -> DriftMonitorRow:
         """One monitor, or NotFound."""

@@ -21,6 +21,7 @@ from app.storage import events, snapshots
 from app.storage import federations as rows
 from app.storage.columns import now
 from app.storage.database import Transaction
+from app.storage.dataset_tables import DatasetSnapshotRow
 from app.storage.federation_files import FederationFiles
 from app.storage.federation_tables import FederationClientRow, FederationRoundRow, FederationRow
 from app.storage.pages import Page
@@ -52,16 +53,7 @@ class FederationService:
     def create(self, transaction: Transaction, request: api.FederationRequest) -> FederationRow:
         """Begin one; a worker makes its trainable model."""
         session = transaction.session
-        version = self._models.version(session, request.model, request.version)
-        require_float_source(version, "body.version")
-        if request.noise_multiplier and request.clip_norm is None:
-            raise Invalid(
-                "clip_norm_missing",
-                "Noise is measured by clip_norm: without one it covers nothing of what a client can change.",
-                "Give clip_norm, the most that an update may move; the rounds of a trial show norms.",
-                "body.clip_norm",
-            )
-        snapshot = snapshot_with_file(session, request.snapshot)
+        version, snapshot = self.check(session, request)
         training = request.training or api.FederationTraining()
         row = FederationRow(
             id=new_id("fed"),
@@ -96,6 +88,19 @@ class FederationService:
         session.flush()
         self._changed(transaction, row)
         return row
+
+    def check(self, session: Session, request: api.FederationRequest) -> tuple[ModelVersionRow, DatasetSnapshotRow]:
+        """What it starts from and is measured on; what can be known to be wrong with a request is refused."""
+        version = self._models.version(session, request.model, request.version)
+        require_float_source(version, "body.version")
+        if request.noise_multiplier and request.clip_norm is None:
+            raise Invalid(
+                "clip_norm_missing",
+                "Noise is measured by clip_norm: without one it covers nothing of what a client can change.",
+                "Give clip_norm, the most that an update may move; the rounds of a trial show norms.",
+                "body.clip_norm",
+            )
+        return version, snapshot_with_file(session, request.snapshot)
 
     def federation(self, session: Session, federation_id: str) -> FederationRow:
         """One, or NotFound."""

@@ -222,6 +222,9 @@ def test_a_monitor_that_could_not_do_its_work_is_refused_with_what_would_help(
     incremental = {"kind": "incremental", "model": "digits-cnn"}
     action = {"kind": "training_job", "training_job": incremental}
     _problem(ask(action=action), 422, "no_float_source", "body.action.training_job.parent_version")
+    federation = {"model": "digits-cnn", "snapshot": snapshot}
+    action = {"kind": "federation", "federation": federation, "training_job": RETRAINING}
+    _problem(ask(action=action), 422, "no_float_source", "body.action.federation.version")
     action = {"kind": "training_job", "training_job": RETRAINING, "dataset": "nothing"}
     _problem(ask(action=action), 404, "dataset_not_found", "body.action.dataset")
     assert [item["id"] for item in client.get("/v1/drift-monitors").json()["items"]] == [monitor["id"]]

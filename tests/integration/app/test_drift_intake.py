@@ -53,7 +53,8 @@ class World:
         models = ModelService(self.database, BlobStore(folder / "blobs"), Settings(data_dir=folder))
         self.training = TrainingService(self.database, models, Jobs())
         self.alarms = AlarmService()
-        self.service = DriftService(models, self.training, self.alarms)
+        self.actions = DriftActions(self.database, self.training, None, None, None)  # type: ignore[arg-type]  # not asked here
+        self.service = DriftService(models, self.training, self.actions, self.alarms)
         self.intake = DriftIntake(self.database, self.alarms)
         tensor = {"name": "t", "shape": [1, 1], "dtype": "float32", "scale": None, "zero_point": None}
         report = {"inputs": [tensor], "outputs": [tensor]}
@@ -190,11 +191,10 @@ def test_an_action_that_cannot_be_carried_out_says_why_and_is_not_tried_again(wo
         row = drift.monitor(transaction.session, world.monitor)
         assert row is not None
         job = {"kind": "centralised", "model": "level", "recipe": "digits-cnn", "snapshot": "d" * 64}
-        row.action = {"kind": "training_job", "training_job": job, "dataset": None, "cooldown_seconds": 0}
+        row.action = {"kind": "training_job", "training_job": job, "cooldown_seconds": 0}
         transaction.session.add(row)
     world.tell(world.readings(2 * WINDOW, shift=2))
-    actions = DriftActions(world.database, world.training, None, None, None)  # type: ignore[arg-type]  # of a dataset only
-    actions.carry_out()
+    world.actions.carry_out()
     [alarm] = world.opened()
     assert (alarm.action_state, alarm.action["error"]["slug"]) == ("failed", "snapshot_not_found")
     with world.database.read() as session:
