@@ -1,10 +1,11 @@
-"""`tinymlaas drift`: versions that are watched on their devices, and alarms."""
+"""`tinymlaas drift`: versions that are watched on their devices."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.text import Text
 
@@ -17,8 +18,6 @@ from app.cli.session import Session, session_of
 from app.cli.train import read_recipe_option
 from app.cli.waiting import POLL_SECONDS, Patience
 from app.contract.models import (
-    Alarm,
-    AlarmAcknowledgement,
     DriftAction,
     DriftComparison,
     DriftDevice,
@@ -26,6 +25,7 @@ from app.contract.models import (
     DriftMonitorRequest,
     DriftWindow,
     DriftWindows,
+    FederationRequest,
     TrainingJobRequest,
 )
 from zoo.drift import STATISTICS
@@ -33,8 +33,8 @@ from zoo.drift import STATISTICS
 commands = typer.Typer(no_args_is_help=True, help="Drift: what devices infer against what a version was made for.")
 
 MonitorId = Annotated[str, typer.Argument(metavar="MONITOR")]
-AlarmId = Annotated[str, typer.Argument(metavar="ALARM")]
 Endpoint = Annotated[str, typer.Argument(metavar="ENDPOINT")]
+MAX_FEDERATION_BYTES = 64 * 1024
 Retraining = Literal["centralised", "incremental", "transfer"]
 
 
@@ -59,14 +59,24 @@ def watch(
     dataset: Annotated[str | None, typer.Option(metavar="DATASET", help="Retrain on it as it is then.")] = None,
     recipe: Annotated[str | None, typer.Option(metavar="NAME_OR_FILE", help="Retrain by it.")] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=1000, help="In place of the recipe's.")] = None,
-    cooldown: Annotated[int, typer.Option(min=0, help="Seconds until another job may be opened.")] = 86_400,
+    federation: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An alarm opens it: JSON as for POST /v1/federations."),
+    ] = None,
+    cooldown: Annotated[int, typer.Option(min=0, help="Seconds until something may be opened again.")] = 86_400,
     wait: Wait = True,
 ) -> None:
     """Watch a version on every device that runs it."""
     session = session_of(context)
     name, version = parse_reference(model)
     action = None
-    if retrain is not None:
+    if federation is not None:
+        if any(value is not None for value in (retrain, into, recipe, epochs)):
+            raise Misused("A federation trains by itself.", "Take --federation or --retrain, not both.")
+        action = DriftAction.model_construct(
+            kind="federation", federation=_federation(federation), dataset=dataset, cooldown_seconds=cooldown
+        )
+    elif retrain is not None:
         job = TrainingJobRequest.model_construct(
             kind=retrain,
             model=into or name,
@@ -79,7 +89,10 @@ def watch(
             kind="training_job", training_job=job, dataset=dataset, cooldown_seconds=cooldown
         )
     elif any(value is not None for value in (into, dataset, recipe, epochs)):
-        raise Misused("--into, --dataset, --recipe and --epochs are of a retraining.", "Say which: --retrain KIND.")
+        raise Misused(
+            "--into, --dataset, --recipe and --epochs are of a retraining.",
+            "Say which: --retrain KIND, or with --dataset --federation FILE.",
+        )
     request = DriftMonitorRequest.model_construct(
         model=name,
         version=version,
@@ -188,58 +201,15 @@ def stop(context: typer.Context, monitor_id: MonitorId) -> None:
     session.output.note(f"{monitor_id} is removed.")
 
 
-@commands.command()
-def alarms(
-    context: typer.Context,
-    state_: Annotated[Literal["open", "cleared"] | None, typer.Option("--state", help="Only these.")] = None,
-    endpoint: Annotated[str | None, typer.Option(metavar="ENDPOINT", help="Only of this device.")] = None,
-    model: Annotated[str | None, typer.Option(metavar="NAME", help="Only of this model.")] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    everything: All = False,
-) -> None:
-    """List alarms, newest first."""
-    session = session_of(context)
-    filters = {"state": state_, "endpoint": endpoint, "model": model}
-    params = {key: value for key, value in filters.items() if value is not None}
-    with session.client() as client:
-        listing = client.listing(at("alarms"), Alarm, limit=bounded(limit, everything), params=params)
-    session.output.listing(
-        listing,
-        ("ID", "STATE", "DEVICE", "MODEL", "STATISTIC", "VALUE", "THRESHOLD", "ACTION", "RAISED", "SEEN"),
-        lambda item: (
-            item.id,
-            state(item.state),
-            item.endpoint,
-            f"{item.model}@{item.version}",
-            item.statistic,
-            round(item.value, 3),
-            round(item.threshold, 3),
-            _action_told(item),
-            item.raised_at,
-            item.acknowledged_at,
-        ),
-    )
-
-
-@commands.command()
-def alarm(context: typer.Context, alarm_id: AlarmId) -> None:
-    """Show an alarm: since when, how much, what was done."""
-    session = session_of(context)
-    with session.client() as client:
-        session.output.answer(client.get(at("alarms", alarm_id), Alarm), _alarm_view)
-
-
-@commands.command()
-def acknowledge(
-    context: typer.Context,
-    alarm_id: AlarmId,
-    note: Annotated[str | None, typer.Option(help="For whoever reads it later.")] = None,
-) -> None:
-    """Say that an alarm was seen; it is cleared by itself when the device is as before."""
-    session = session_of(context)
-    request = AlarmAcknowledgement.model_construct(note=note)
-    with session.client() as client:
-        session.output.answer(client.post(at("alarms", alarm_id, "acknowledgement"), Alarm, request), _alarm_view)
+def _federation(path: Path) -> FederationRequest:
+    with files.opened(path) as (file, _):
+        text = file.read(MAX_FEDERATION_BYTES + 1)
+    try:
+        return FederationRequest.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise Misused(f"{path}: {place or 'it'}: {first['msg']}", "openapi.yaml has FederationRequest.") from error
 
 
 def _prepared(session: Session, client: ApiClient, monitor_id: str) -> Answer[DriftMonitor]:
@@ -297,36 +267,6 @@ def _compared(window: DriftWindow, name: str) -> Cell:
     if found is None:
         return None
     return Text(f"{found.value:.3f} of {found.threshold:.3f}", style="bold red" if found.drifted else "green")
-
-
-def _alarm_view(body: Alarm) -> RenderableType:
-    error = body.action.error
-    return facts(
-        [
-            ("alarm", body.id),
-            ("state", state(body.state)),
-            ("device", body.endpoint),
-            ("model", f"{body.model}@{body.version}"),
-            ("monitor", body.monitor_id),
-            ("statistic", f"{body.statistic} ({body.method}): {body.value:.3f}, threshold {body.threshold:.3f}"),
-            ("window", f"{body.window}, of {body.samples} inferences"),
-            ("since", body.since),
-            ("raised", body.raised_at),
-            ("action", _action_told(body)),
-            ("error", error.detail if error else None),
-            ("remedy", error.remedy if error else None),
-            ("acknowledged", body.acknowledged_at),
-            ("note", body.note),
-            ("cleared", body.cleared_at),
-            ("because", body.cleared_because),
-        ]
-    )
-
-
-def _action_told(body: Alarm) -> str:
-    if body.action.kind == "none":
-        return "none"
-    return f"{body.action.kind} {body.action.state}" + (f": {body.action.job_id}" if body.action.job_id else "")
 
 
 def _counts(found: dict[str, int]) -> str | None:

@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from app.cli import (
+    alarms,
     artifacts,
     boards,
     builders,
@@ -100,6 +101,7 @@ inference.add_to(devices.commands)
 app.add_typer(devices.commands, name="devices")
 app.add_typer(updates.commands, name="updates")
 app.add_typer(drift.commands, name="drift")
+app.add_typer(alarms.commands, name="alarms")
 app.command()(events.events)
 app.command()(serving.serve)
 app.add_typer(serving.edge, name="edge")

@@ -3,20 +3,25 @@
 import asyncio
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from sqlmodel import select
 
 from app.contract import models as api
 from app.drift import BURST, DriftKeeper
 from app.services.alarms import AlarmService
+from app.services.devices import DeviceService
 from app.services.drift import DriftService
 from app.services.drift_actions import DriftActions
 from app.services.drift_intake import KEPT_WINDOWS, DriftIntake
 from app.services.drift_reading import Reading
+from app.services.federation_bell import FederationBell
+from app.services.federations import FederationService
 from app.services.models import ModelService
 from app.services.training import TrainingService
 from app.settings import Settings
@@ -25,6 +30,8 @@ from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from app.storage.dataset_tables import DatasetSnapshotRow
 from app.storage.drift_tables import DriftAlarmRow
+from app.storage.federation_files import FederationFiles
+from app.storage.federation_tables import FederationRow
 from app.storage.tables import DeviceRow, ModelRow, ModelVersionRow
 from zoo.drift import Distribution, Reference
 from zoo.drift_picture import picture
@@ -53,7 +60,9 @@ class World:
         models = ModelService(self.database, BlobStore(folder / "blobs"), Settings(data_dir=folder))
         self.training = TrainingService(self.database, models, Jobs())
         self.alarms = AlarmService()
-        self.actions = DriftActions(self.database, self.training, None, None, None)  # type: ignore[arg-type]  # not asked here
+        devices, files = DeviceService(self.database), FederationFiles(folder / "federations")
+        federations = FederationService(models, self.training, devices, files, FederationBell())
+        self.actions = DriftActions(self.database, self.training, federations, None, None)  # type: ignore[arg-type]  # of datasets only
         self.service = DriftService(models, self.training, self.actions, self.alarms)
         self.intake = DriftIntake(self.database, self.alarms)
         tensor = {"name": "t", "shape": [1, 1], "dtype": "float32", "scale": None, "zero_point": None}
@@ -63,7 +72,9 @@ class World:
             session.add(ModelRow(name="level", active_version=1))
             session.flush()
             for number, sha256 in ((1, SHA), (2, OTHER)):
-                session.add(ModelVersionRow(model="level", version=number, sha256=sha256, size=1, report=report))
+                row = ModelVersionRow(model="level", version=number, sha256=sha256, size=1, report=report)
+                row.formats = {"keras": {"sha256": "e" * 64, "size": 1}}
+                session.add(row)
             split = {"asked": {}, "parts": {}}
             session.add(DatasetSnapshotRow(dataset="d", sha256=SNAPSHOT, size=1, samples=1, split=split))
             session.add(DeviceRow(endpoint=ENDPOINT, model_sha256=SHA))
@@ -184,6 +195,29 @@ def test_devices_that_nobody_knows_or_watches_leave_nothing(world: World) -> Non
     assert world.intake.take(stranger, {}) == 0
     with world.database.read() as session:
         assert drift.device(session, world.monitor, "stranger") is None
+
+
+def test_an_alarm_opens_a_federation_and_another_one_within_the_cooldown_names_it(world: World) -> None:
+    with world.database.write() as transaction:
+        world.service.remove(transaction, world.monitor)
+        transaction.session.add(DeviceRow(endpoint="board-2", model_sha256=SHA))
+    federation = {"model": "level", "version": 1, "snapshot": SNAPSHOT, "rounds": 3, "name": "ward-7"}
+    world.monitor = world.watch(1, action={"kind": "federation", "federation": federation, "cooldown_seconds": 3600})
+    assert world.tell(world.readings(2 * WINDOW, shift=2)) == 1
+    world.actions.carry_out()
+    [first] = world.opened()
+    with world.database.read() as session:
+        [made] = session.exec(select(FederationRow)).all()
+    assert (first.action_state, first.action["federation_id"]) == ("opened", made.id)
+    assert (made.state, made.name, made.settings["rounds"]) == ("preparing", "ward-7", 3)
+
+    other = [replace(reading, endpoint="board-2") for reading in world.readings(2 * WINDOW, shift=2)]
+    assert world.intake.take(other, {}) == 1
+    world.actions.carry_out()
+    with world.database.read() as session:
+        [second] = alarms.open_of_device(session, "board-2")
+        assert len(session.exec(select(FederationRow)).all()) == 1
+    assert (second.action_state, second.action["federation_id"]) == ("skipped", made.id)
 
 
 def test_an_action_that_cannot_be_carried_out_says_why_and_is_not_tried_again(world: World) -> None:

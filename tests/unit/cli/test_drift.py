@@ -82,7 +82,8 @@ def _alarm(**more: Any) -> dict[str, Any]:
         "window": 2,
         "samples": 200,
         "latest": COMPARISONS,
-        "action": {"kind": "training_job", "state": "opened", "job_id": "trn_0123456789abcdef", "error": None},
+        "action": {"kind": "training_job", "state": "opened", "job_id": "trn_0123456789abcdef"}
+        | {"federation_id": None, "error": None},
         "since": AT,
         "raised_at": AT,
         "acknowledged_at": None,
@@ -145,6 +146,24 @@ def test_options_of_a_retraining_without_one_are_refused_before_anything_is_sent
     assert server.requests == []
 
 
+def test_a_federation_in_a_file_is_checked_here_and_sent_with_the_monitor(
+    cli: Cli, server: FakeServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "federation.json"
+    file.write_text(json.dumps({"model": "digits-cnn", "snapshot": SHA, "rounds": 5}))
+    server.on("POST /v1/drift-monitors", httpx.Response(202, json=_monitor()))
+    assert cli("drift", "watch", "digits-cnn", "--federation", str(file)).exit_code == 0
+    action = json.loads(server.requests[0].content)["action"]
+    assert (action["kind"], action["federation"]["rounds"]) == ("federation", 5)
+    both = cli("drift", "watch", "digits-cnn", "--federation", str(file), "--retrain", "incremental")
+    assert both.exit_code == 2
+    file.write_text('{"model": "digits-cnn", "snapshot": "x"}')
+    wrong = cli("drift", "watch", "digits-cnn", "--federation", str(file))
+    assert wrong.exit_code == 2
+    assert "snapshot" in wrong.stderr
+    assert len(server.requests) == 1
+
+
 def test_monitors_devices_and_windows_are_tables(cli: Cli, server: FakeServer) -> None:
     server.on("GET /v1/drift-monitors", httpx.Response(200, json={"items": [_monitor()], "next_cursor": None}))
     server.on(f"GET {PATH}/devices", httpx.Response(200, json={"items": [_device()], "next_cursor": None}))
@@ -172,10 +191,10 @@ def test_alarms_are_listed_shown_and_acknowledged(cli: Cli, server: FakeServer) 
     server.on(f"GET /v1/alarms/{ALARM}", httpx.Response(200, json=_alarm()))
     seen = _alarm(acknowledged_at=AT, note="the lens is dirty")
     server.on(f"POST /v1/alarms/{ALARM}/acknowledgement", httpx.Response(200, json=seen))
-    assert "training_job opened: trn_0123456789abcdef" in cli("drift", "alarms", "--state", "open").stdout
+    assert "training_job opened: trn_0123456789abcdef" in cli("alarms", "list", "--state", "open").stdout
     assert server.requests[0].url.params["state"] == "open"
-    assert "classes (psi): 0.500, threshold 0.250" in cli("drift", "alarm", ALARM).stdout
-    assert "the lens is dirty" in cli("drift", "acknowledge", ALARM, "--note", "the lens is dirty").stdout
+    assert "classes (psi): 0.500, threshold 0.250" in cli("alarms", "show", ALARM).stdout
+    assert "the lens is dirty" in cli("alarms", "acknowledge", ALARM, "--note", "the lens is dirty").stdout
     assert json.loads(server.requests[-1].content) == {"note": "the lens is dirty"}
 
 
