@@ -19,7 +19,7 @@ from lwm2m.events import Event, Sent
 PER_SECOND, BURST = 10.0, 600
 """Inferences of one device that are counted: on average, and at once for one that sends what it has gathered."""
 MAX_WAITING = 20_000
-MAX_BATCH = 2000
+MAX_BATCH = 250
 GATHER_SECONDS = 0.1
 """Batches are gathered for so long: a transaction for each Send of a large fleet would keep the database busy."""
 

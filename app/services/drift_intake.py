@@ -1,16 +1,15 @@
 """Takes in what devices tell of their inferences: into windows, and from window to window to alarms."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import groupby
 
 import numpy as np
 from sqlmodel import Session
 
 from app.domain.drift import Standing, Turn, step
 from app.services.alarms import MODEL_CHANGED, RECOVERED, AlarmService
-from app.services.devices import running_model
+from app.services.devices import RunningModel, running_model
 from app.services.drift_reading import Reading
 from app.storage import alarms as alarm_rows
 from app.storage import devices as device_rows
@@ -56,48 +55,58 @@ class DriftIntake:
 
     def take(self, readings: Sequence[Reading], dropped: Mapping[str, int]) -> int:
         """Count readings; `dropped` are those of each endpoint that were too many. How many alarms were raised."""
+        told = defaultdict[str, list[Reading]](list)
+        for reading in readings:
+            told[reading.endpoint].append(reading)
         with self._database.read() as session:
             if not rows.any_monitor(session):
                 return 0
         raised = 0
-        with self._database.write() as transaction:
+        with self._database.write() as transaction, transaction.session.no_autoflush:
             session = transaction.session
-            watches: dict[str, _Watch | None] = {}
-            for endpoint, group in groupby(
-                sorted(readings, key=lambda each: each.endpoint), lambda each: each.endpoint
-            ):
-                device = device_rows.by_endpoint(session, endpoint)
-                model = running_model(session, device) if device is not None else None
-                if model is None:
+            running = _running(session, told)
+            self._clear_others(session, running)
+            for sha256 in dict.fromkeys(running.values()):
+                watch = _watch(session, sha256)
+                if watch is None:
                     continue
-                sha256 = model.model_sha256
-                if sha256 not in watches:
-                    watches[sha256] = _watch(session, sha256)
-                self._clear_others(session, endpoint, sha256)
-                watch = watches[sha256]
-                if watch is not None:
-                    raised += self._count(session, watch, endpoint, list(group), dropped.get(endpoint, 0))
+                endpoints = [endpoint for endpoint, model in running.items() if model == sha256]
+                standings = rows.devices_of(session, watch.monitor.id, endpoints)
+                windows = rows.open_windows(session, watch.monitor.id, endpoints)
+                for endpoint in endpoints:
+                    row = standings.get(endpoint) or DriftDeviceRow(
+                        monitor_id=watch.monitor.id, endpoint=endpoint, standing=Standing().to_json()
+                    )
+                    skipped = Counter({"too_many": dropped.get(endpoint, 0)})
+                    raised += self._count(session, watch, row, windows.get(endpoint), told[endpoint], skipped)
+                    row.skipped = dict(Counter(row.skipped) + skipped)
+                    row.updated_at = now()
+                    session.add(row)
         return raised
 
-    def _clear_others(self, session: Session, endpoint: str, sha256: str) -> None:
+    def _clear_others(self, session: Session, running: Mapping[str, str]) -> None:
         """A device that runs another model now does not drift with the one before."""
-        for alarm in alarm_rows.open_of_device(session, endpoint):
+        for alarm in alarm_rows.open_of_devices(session, running):
             monitor = rows.monitor(session, alarm.monitor_id)
-            if monitor is None or monitor.model_sha256 == sha256:
+            if monitor is None or monitor.model_sha256 == running[alarm.endpoint]:
                 continue
             self._alarms.clear(session, alarm, MODEL_CHANGED)
-            standing = rows.device(session, alarm.monitor_id, endpoint)
+            standing = rows.device(session, alarm.monitor_id, alarm.endpoint)
             if standing is not None:
                 standing.standing = Standing().to_json()
                 session.add(standing)
 
-    def _count(self, session: Session, watch: _Watch, endpoint: str, readings: list[Reading], dropped: int) -> int:
+    def _count(
+        self,
+        session: Session,
+        watch: _Watch,
+        row: DriftDeviceRow,
+        window: DriftWindowRow | None,
+        readings: Sequence[Reading],
+        skipped: Counter[str],
+    ) -> int:
+        """Readings of one device into its window, and into the next ones; how many alarms that raises."""
         monitor, raised = watch.monitor, 0
-        row = rows.device(session, monitor.id, endpoint) or DriftDeviceRow(
-            monitor_id=monitor.id, endpoint=endpoint, standing=Standing().to_json()
-        )
-        skipped = Counter({"too_many": dropped})
-        window: DriftWindowRow | None = rows.open_window(session, monitor.id, endpoint)
         for reading in readings:
             if reading.sequence == row.last_sequence:
                 continue  # told again: a board sends its last output every half a minute, new or not
@@ -106,15 +115,12 @@ class DriftIntake:
                 continue
             row.last_sequence, row.samples = reading.sequence, row.samples + 1
             if window is None:
-                window = DriftWindowRow(monitor_id=monitor.id, endpoint=endpoint, number=row.windows + 1)
+                window = DriftWindowRow(monitor_id=monitor.id, endpoint=row.endpoint, number=row.windows + 1)
             _add(watch, window, values)
             session.add(window)
             if window.samples >= monitor.settings["window_samples"]:
                 raised += self._close(session, watch, row, window)
                 window = None
-        row.skipped = dict(Counter(row.skipped) + skipped)
-        row.updated_at = now()
-        session.add(row)
         return raised
 
     def _close(self, session: Session, watch: _Watch, row: DriftDeviceRow, window: DriftWindowRow) -> int:
@@ -142,6 +148,20 @@ class DriftIntake:
             if result.turn is Turn.CLEAR:
                 self._alarms.clear(session, alarm, RECOVERED)
         return 0
+
+
+def _running(session: Session, endpoints: Collection[str]) -> dict[str, str]:
+    """The SHA-256 of the model that each device runs, of those that are known and run a known one."""
+    known: dict[tuple[str | None, ...], RunningModel | None] = {}
+    running = {}
+    for device in device_rows.by_endpoints(session, endpoints):
+        key = (device.artifact_sha256, device.model_artifact_sha256, device.model_sha256)
+        if key not in known:
+            known[key] = running_model(session, device)
+        model = known[key]
+        if model is not None:
+            running[device.endpoint] = model.model_sha256
+    return running
 
 
 def _watch(session: Session, sha256: str) -> _Watch | None:

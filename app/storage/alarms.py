@@ -1,6 +1,6 @@
 """Rows of drift alarms."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlmodel import Session, col, select
@@ -25,10 +25,12 @@ def open_of(session: Session, monitor_id: str, endpoint: str) -> DriftAlarmRow |
     ).first()
 
 
-def open_of_device(session: Session, endpoint: str) -> Sequence[DriftAlarmRow]:
-    """The alarms of a device that are not cleared, of whichever monitor."""
+def open_of_devices(session: Session, endpoints: Collection[str]) -> Sequence[DriftAlarmRow]:
+    """The alarms of some devices that are not cleared, of whichever monitor."""
     return session.exec(
-        select(DriftAlarmRow).where(DriftAlarmRow.endpoint == endpoint, col(DriftAlarmRow.cleared_at).is_(None))
+        select(DriftAlarmRow).where(
+            col(DriftAlarmRow.endpoint).in_(list(endpoints)), col(DriftAlarmRow.cleared_at).is_(None)
+        )
     ).all()
 
 

@@ -1,6 +1,6 @@
 """Rows of devices and of their updates."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlmodel import Session, col, select
 
@@ -16,6 +16,11 @@ def by_endpoint(session: Session, endpoint: str) -> DeviceRow | None:
 def registered(session: Session) -> Sequence[DeviceRow]:
     """Devices whose registration has not ended, as far as was written down."""
     return session.exec(select(DeviceRow).where(col(DeviceRow.expires_at).is_not(None))).all()
+
+
+def by_endpoints(session: Session, endpoints: Collection[str]) -> Sequence[DeviceRow]:
+    """Those of some devices that ever registered."""
+    return session.exec(select(DeviceRow).where(col(DeviceRow.endpoint).in_(list(endpoints)))).all()
 
 
 def listing(session: Session, cursor: str | None, limit: int) -> Page[DeviceRow]:

@@ -1,6 +1,6 @@
 """Rows of drift monitors, of what devices sent to them, and of references."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlmodel import Session, col, delete, func, select
@@ -67,9 +67,26 @@ def count_devices(session: Session, monitor_id: str) -> int:
     ).one()
 
 
-def open_window(session: Session, monitor_id: str, endpoint: str) -> DriftWindowRow | None:
-    """The window that a device's next sample comes into."""
-    return session.exec(_windows(monitor_id, endpoint).where(col(DriftWindowRow.closed_at).is_(None))).first()
+def devices_of(session: Session, monitor_id: str, endpoints: Collection[str]) -> dict[str, DriftDeviceRow]:
+    """Where some devices stand under a monitor, by endpoint."""
+    found = session.exec(
+        select(DriftDeviceRow).where(
+            DriftDeviceRow.monitor_id == monitor_id, col(DriftDeviceRow.endpoint).in_(list(endpoints))
+        )
+    )
+    return {row.endpoint: row for row in found}
+
+
+def open_windows(session: Session, monitor_id: str, endpoints: Collection[str]) -> dict[str, DriftWindowRow]:
+    """The windows that the next samples of some devices come into, by endpoint."""
+    found = session.exec(
+        select(DriftWindowRow).where(
+            DriftWindowRow.monitor_id == monitor_id,
+            col(DriftWindowRow.endpoint).in_(list(endpoints)),
+            col(DriftWindowRow.closed_at).is_(None),
+        )
+    )
+    return {row.endpoint: row for row in found}
 
 
 def window(session: Session, monitor_id: str, endpoint: str, number: int) -> DriftWindowRow | None:

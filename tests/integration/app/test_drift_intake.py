@@ -109,7 +109,7 @@ class World:
 
     def opened(self) -> list[DriftAlarmRow]:
         with self.database.read() as session:
-            return list(alarms.open_of_device(session, ENDPOINT))
+            return list(alarms.open_of_devices(session, [ENDPOINT]))
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +215,7 @@ def test_an_alarm_opens_a_federation_and_another_one_within_the_cooldown_names_i
     assert world.intake.take(other, {}) == 1
     world.actions.carry_out()
     with world.database.read() as session:
-        [second] = alarms.open_of_device(session, "board-2")
+        [second] = alarms.open_of_devices(session, ["board-2"])
         assert len(session.exec(select(FederationRow)).all()) == 1
     assert (second.action_state, second.action["federation_id"]) == ("skipped", made.id)
 
