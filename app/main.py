@@ -170,7 +170,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await run_in_threadpool(settings.data_dir.mkdir, parents=True, exist_ok=True)
     database = await run_in_threadpool(_database, settings)
     blobs, logs = BlobStore(settings.data_dir / "blobs"), LogStore(settings.data_dir / "logs")
-    key = await run_in_threadpool(signing_key, settings.data_dir)
     runner, engine = await run_in_threadpool(make_runner, settings.data_dir)
 
     device_service, packages = DeviceService(database), UpdatePackages(database, blobs)
@@ -286,7 +285,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             package_base=package_base,
         )
         work = Work(
-            build=BuildJob(database, blobs, logs, runner, key, settings),
+            build=BuildJob(
+                database, blobs, logs, runner, await run_in_threadpool(signing_key, settings.data_dir), settings
+            ),
             measure=MeasureJob(database, blobs, logs, settings),
             check=CheckJob(database, runner),
             training=training_job,
