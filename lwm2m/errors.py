@@ -10,7 +10,7 @@ Lwm2mError
 │   └── DeviceAsleep    504  the device is in queue mode and sleeps
 ├── DeviceUnreachable   502  the network says that nobody listens there
 ├── Rejected            502  the device answered with a CoAP error
-└── Refused             409  the device side of an update refuses an event (CoAP 4.00 or 4.05)
+└── Refused             409  what is asked is refused as things stand, with the CoAP code to answer
 """
 
 from typing import ClassVar
@@ -94,10 +94,10 @@ class Rejected(Lwm2mError):
 
 
 class Refused(Lwm2mError):
-    """The device side of an update refuses an event in its present state; `code` is the CoAP code to answer with."""
+    """What a peer asks for is refused as things stand; `code` is the CoAP code to answer with."""
 
     status = 409
-    slug = "update-event-refused"
+    slug = "refused"
 
     def __init__(self, code: int, diagnostic: str) -> None:
         super().__init__(diagnostic)

@@ -39,9 +39,12 @@ class Code(IntEnum):
     METHOD_NOT_ALLOWED = 0x85
     NOT_ACCEPTABLE = 0x86
     REQUEST_ENTITY_INCOMPLETE = 0x88
+    CONFLICT = 0x89
     PRECONDITION_FAILED = 0x8C
     REQUEST_ENTITY_TOO_LARGE = 0x8D
     UNSUPPORTED_CONTENT_FORMAT = 0x8F
+    UNPROCESSABLE_ENTITY = 0x96
+    TOO_MANY_REQUESTS = 0x9D
     INTERNAL_SERVER_ERROR = 0xA0
     SERVICE_UNAVAILABLE = 0xA3
 
@@ -51,9 +54,15 @@ def is_success(code: int) -> bool:
     return code >> 5 == 2
 
 
+BERT = 7
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A Block1 or Block2 option (RFC 7959): block number, whether more follow, and log2 of the size less four."""
+    """A Block1 or Block2 option (RFC 7959): block number, whether more follow, and log2 of the size less four.
+
+    Exponent 7 is of TCP alone (BERT; RFC 8323, section 6): a message may hold several blocks of 1024 bytes.
+    """
 
     number: int
     more: bool
@@ -62,7 +71,7 @@ class Block:
     @property
     def size(self) -> int:
         """Bytes in a block."""
-        return 16 << self.exponent
+        return 16 << min(self.exponent, BERT - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ class Reply:
     observe: int | None = None
     block1: Block | None = None
     block2: Block | None = None
+    size1: int | None = None
     size2: int | None = None
 
 

@@ -40,6 +40,11 @@ async def serve_package(source: PackageSource | None, request: Request) -> Reply
     package = await source.open(token) if source and 0 < len(token) <= _MAX_TOKEN else None
     if package is None:
         return _error(Code.NOT_FOUND, "no such package: it is not assigned to a device, or not any more")
+    return await serve_blocks(package, request, _OPAQUE)
+
+
+async def serve_blocks(package: Package, request: Request, content_format: int) -> Reply:
+    """The block that a GET asks for, the first unless it says which, or 2.03 for a peer that has it all."""
     if package.etag in request.etags:
         return Reply(Code.VALID, etag=package.etag)
     asked = request.block2 or Block(0, more=False, exponent=MAX_EXPONENT)
@@ -53,7 +58,7 @@ async def serve_package(source: PackageSource | None, request: Request) -> Reply
     return Reply(
         Code.CONTENT,
         payload=data,
-        content_format=_OPAQUE,
+        content_format=content_format,
         etag=package.etag,
         block2=Block(block.number, more, exponent),
         size2=package.size if block.number == 0 else None,

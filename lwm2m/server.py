@@ -14,6 +14,8 @@ from lwm2m.coap import Listener, open_listeners
 from lwm2m.downlink import Downlink, Response
 from lwm2m.errors import BadRequest, NotRegistered, UnsupportedVersion
 from lwm2m.events import Deregistered, Events, Reason, Registered, Sent, Updated
+from lwm2m.federation import PREFIX as FEDERATION
+from lwm2m.federation import FederationSite
 from lwm2m.line import Line
 from lwm2m.messages import CoapEndpoint, Code, Handler, Method, Reply, Request, TracedMessage
 from lwm2m.objects import STANDARD, ObjectRegistry
@@ -46,6 +48,7 @@ class Lwm2mServer(Downlink):
     reachable at once, others when the device connects again. `restored_observations` are what `observations_changed`
     told the previous process: their notifications are heard again. With `security`, an endpoint that has a key
     registers with that key only; with an `oscore_folder` for sequence numbers too, that may be one of OSCORE.
+    With `federations`, clients of federated learning are answered below /fed.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Lwm2mServer(Downlink):
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
         packages: PackageSource | None = None,
+        federations: FederationSite | None = None,
         restored: Iterable[Registration] = (),
         restored_observations: Iterable[Observation] = (),
         observations_changed: ObservationsChanged | None = None,
@@ -82,6 +86,7 @@ class Lwm2mServer(Downlink):
         self._dtls_limits = dtls_limits
         self._port = port
         self._packages = packages
+        self._federations = federations
         self._grace = grace
         self._clock = clock
         self._endpoint: CoapEndpoint | None = None
@@ -106,7 +111,7 @@ class Lwm2mServer(Downlink):
         self._endpoint = await open_listeners(
             self._listeners,
             handler,
-            streamed=frozenset({PREFIX}),
+            streamed=frozenset({PREFIX, FEDERATION}),
             security=self._security,
             oscore_folder=self._oscore_folder,
             dtls_limits=self._dtls_limits,
@@ -236,6 +241,9 @@ class Lwm2mServer(Downlink):
             case (first, *_) if first == PREFIX:
                 self._heard_from(peer)
                 return await serve_package(self._packages, request)
+            case (first, *_) if first == FEDERATION and self._federations is not None:
+                self._heard_from(peer)
+                return await self._federations.answer(peer, request)
             case _:
                 return _refuse(Code.NOT_FOUND, "this is an LwM2M server: register with POST /rd")
 

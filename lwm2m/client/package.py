@@ -5,6 +5,7 @@ from typing import Protocol
 
 from lwm2m.errors import Refused
 from lwm2m.messages import Block, Code
+from lwm2m.uploads import require_next
 
 
 class PackageSink(Protocol):
@@ -51,10 +52,7 @@ class Package:
     def take(self, payload: bytes, block: Block | None) -> None:
         """The next block: 4.08 when it is not the next one, 4.13 when the package grows too large."""
         if block is not None:
-            if block.number * block.size != self.received:
-                raise Refused(Code.REQUEST_ENTITY_INCOMPLETE, f"{self.received} bytes have arrived in order")
-            if len(payload) > block.size or (block.more and len(payload) != block.size):
-                raise Refused(Code.BAD_REQUEST, "the payload is not as long as its block option says")
+            require_next(block, len(payload), self.received)
         if self.received + len(payload) > self.sink.limit:
             raise Refused(Code.REQUEST_ENTITY_TOO_LARGE, f"at most {self.sink.limit} bytes are taken")
         self.sink.block(payload)

@@ -1,4 +1,4 @@
-"""Objects 26241 and 26242 (vendor range): what the standard objects have no place for, of edge agents and device OS."""
+"""Objects 26241 to 26243 (vendor range): what the standard objects have no place for, of edge agents and device OS."""
 
 from lwm2m.objects.model import object_model
 
@@ -34,5 +34,28 @@ INFERENCE = object_model(
     3  R  int    m  Instructions
     4  R  float  .  Input Mean
     5  R  float  .  Input Deviation
+    """,
+)
+
+TRAINING = object_model(
+    26243,
+    "TinyMLaaS training",
+    "1.0",
+    """
+    0  R  int    m  State | 0..3
+    1  R  int    m  Samples
+    2  W  opaque m  Sample
+    3  E  -      m  Clear
+    4  E  -      m  Train
+    5  R  int    m  Round
+    6  R  float  .  Loss
+    7  R  int    .  Steps
+    8  R  int    .  Persists
+    9  RW bool   m  Use
+    10 R  str    .  Error
+    11 R  int    .  Capacity
+    12 R  int    m  Features
+    13 R  int    m  Outputs
+    14 R  int    .  Correct
     """,
 )

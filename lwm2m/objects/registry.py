@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Self
 
 from lwm2m.objects import data, device, ipso, management, update
-from lwm2m.objects.board import BOARD, INFERENCE
+from lwm2m.objects.board import BOARD, INFERENCE, TRAINING
 from lwm2m.objects.model import ObjectModel, ResourceModel
 
 # The version of an object that a device means when it registers the object without one, by the version of LwM2M that
@@ -86,6 +86,7 @@ STANDARD = ObjectRegistry(
         update.ADVANCED_FIRMWARE_UPDATE,
         BOARD,
         INFERENCE,
+        TRAINING,
         *ipso.IPSO,
     )
 )

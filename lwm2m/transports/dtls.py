@@ -19,7 +19,7 @@ from lwm2m.transports.association import (
     is_client_hello,
     server_context,
 )
-from lwm2m.transports.limits import DtlsLimits, HelloRate
+from lwm2m.transports.limits import DtlsLimits, SourceRate
 
 RECEIVE_BUFFER = 1 << 20  # bytes: the kernel's default overflows at a burst of 400 messages
 _COOKIE_SECONDS = 300.0  # after which the key that cookies are made with is replaced; the one before still counts
@@ -85,7 +85,7 @@ class DtlsServer(asyncio.DatagramProtocol):
         self._on_end = on_end
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._rate = HelloRate(limits.hellos_per_second, limits.hellos_at_once)
+        self._rate = SourceRate(limits.hellos_per_second, limits.hellos_at_once)
         self._sessions: OrderedDict[Address, DtlsSession] = OrderedDict()  # the one silent for longest first
         self._handshakes: OrderedDict[Address, _Handshake] = OrderedDict()  # the oldest first
         self._cookie_keys = (secrets.token_bytes(32), secrets.token_bytes(32))

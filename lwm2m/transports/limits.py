@@ -1,4 +1,4 @@
-"""How much a DTLS server takes on: handshakes, sessions, idleness, and hellos of one source."""
+"""How much a server takes on: DTLS handshakes, sessions, idleness, and how often one source may ask."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class DtlsLimits:
     hellos_at_once: int = 200
 
 
-class HelloRate:
+class SourceRate:
     """A token bucket for each source address: behind one address there may be a whole network of devices."""
 
     def __init__(self, per_second: float, at_once: int) -> None:
@@ -33,7 +33,7 @@ class HelloRate:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def allows(self, source: str, now: float) -> bool:
-        """Whether this source may say hello once more."""
+        """Whether this source may ask once more."""
         tokens, then = self._buckets.pop(source, (float(self._at_once), now))
         tokens = min(float(self._at_once), tokens + (now - then) * self._per_second)
         allowed = tokens >= 1

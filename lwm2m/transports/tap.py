@@ -11,6 +11,8 @@ from lwm2m.transports.transport import Transport
 
 _NAMES = {"ETAG": "ETag", "OSCORE": "OSCORE"}  # others are spelled as their parts: URI_PATH is Uri-Path
 
+_SECRET = "token="  # noqa: S105 - what a query with a secret begins with
+
 Trace = Callable[[TracedMessage], None]
 
 
@@ -66,7 +68,7 @@ class Tap:
             code=int(message.code),
             message_id=message.mid,
             token=message.token,
-            options=tuple((_name(each.number), _value(each.value)) for each in message.opt.option_list()),
+            options=tuple((_name(each.number), _value(_shown(each.value))) for each in message.opt.option_list()),
             payload=message.payload,
         )
         for listener in listeners:
@@ -76,6 +78,11 @@ class Tap:
 def _name(number: Any) -> str:
     known = getattr(number, "name", "").removeprefix("OptionNumber")
     return _NAMES.get(known, known.replace("_", "-").title()) if known else f"Unknown ({int(number)})"
+
+
+def _shown(value: Any) -> Any:
+    """A value without what only its sender may know."""
+    return f"{_SECRET}..." if isinstance(value, str) and value.startswith(_SECRET) else value
 
 
 def _value(value: Any) -> str:

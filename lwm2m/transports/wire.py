@@ -11,7 +11,6 @@ from aiocoap.numbers.constants import TransportTuning
 from lwm2m.errors import BadRequest, DeviceTimeout, DeviceUnreachable
 from lwm2m.messages import Block, Reply, Request
 
-_LARGEST_EXPONENT = 6  # a block number over TCP counts blocks of 1024 bytes too, and 7 only allows several at once
 _MAX_RETRANSMIT = 4
 _ACK_TIMEOUT = 2.0
 _RANDOM_FACTOR = 1.5
@@ -73,8 +72,11 @@ def answer_of(reply: Reply) -> Any:
     message = aiocoap.Message(code=CoapCode(reply.code), payload=reply.payload)
     message.opt.content_format = reply.content_format
     message.opt.location_path = reply.location
+    message.opt.size1 = reply.size1
     message.opt.size2 = reply.size2
     message.opt.etag = reply.etag
+    if reply.block1 is not None:
+        message.opt.block1 = _option(reply.block1)
     if reply.block2 is not None:
         message.opt.block2 = _option(reply.block2)
     return message
@@ -91,6 +93,7 @@ def reply_of(message: Any) -> Reply:
         observe=message.opt.observe,
         block1=_block(message.opt.block1),
         block2=_block(message.opt.block2),
+        size1=message.opt.size1,
         size2=message.opt.size2,
     )
 
@@ -122,7 +125,7 @@ def _number(option: Any) -> int | None:
 def _block(option: Any) -> Block | None:
     if option is None:
         return None
-    return Block(option.block_number, bool(option.more), min(option.size_exponent, _LARGEST_EXPONENT))
+    return Block(option.block_number, bool(option.more), option.size_exponent)
 
 
 def _option(block: Block) -> tuple[int, bool, int]:

@@ -21,12 +21,15 @@ from lwm2m.bridge import EmbeddedBridge
 from lwm2m.coap import Listener
 from lwm2m.errors import DeviceUnreachable
 from lwm2m.events import Notification, Sent
+from lwm2m.federation import FederationSite
 from lwm2m.messages import TracedMessage
 from lwm2m.paths import Path
 from lwm2m.peers import socket_address
 from lwm2m.security import Credential, MemorySecurityStore, OscoreCredential, PskCredential
 from lwm2m.server import Lwm2mServer
 from lwm2m.transports.coaps import CoapsClient
+from tests.support.federation_intake import FEDERATION, MemoryIntake
+from tests.support.federation_intake import TOKEN as CLIENT_TOKEN
 
 TRANSPORTS = ("coap", "coaps", "coap+tcp", "oscore")
 OBJECTS = b'</>;rt="oma.lwm2m";ct=110,</1/0>,</3/0>,</5/0>'
@@ -150,7 +153,10 @@ async def connect(transport: str, port: int, folder: Folder) -> Device:
 class Running:
     """A server on every transport, and a device on one."""
 
-    def __init__(self, transport: str, server: Lwm2mServer, store: MemorySecurityStore, device: Device) -> None:
+    def __init__(
+        self, transport: str, server: Lwm2mServer, store: MemorySecurityStore, device: Device, intake: MemoryIntake
+    ) -> None:
+        self.intake = intake
         self.transport = transport
         self.server = server
         self.store = store
@@ -161,11 +167,13 @@ class Running:
 async def running(request: Any, tmp_path: Folder) -> AsyncIterator[Running]:
     transport: str = request.param
     store = MemorySecurityStore({"dev1": CREDENTIALS[transport]} if transport in CREDENTIALS else {})
+    intake = MemoryIntake(PACKAGE[:100_000])
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(
             Lwm2mServer(
                 port=0,
                 packages=OnePackage(),
+                federations=FederationSite(intake),
                 security=store,
                 listeners=(Listener("coaps", "127.0.0.1", 0), Listener("coap+tcp", "127.0.0.1", 0)),
                 oscore_folder=tmp_path / "server",
@@ -174,7 +182,7 @@ async def running(request: Any, tmp_path: Folder) -> AsyncIterator[Running]:
         port = server.ports["coap" if transport == "oscore" else transport]
         device = await connect(transport, port, tmp_path / "device")
         stack.push_async_callback(device.context.shutdown)
-        yield Running(transport, server, store, device)
+        yield Running(transport, server, store, device, intake)
 
 
 @pytest.fixture
@@ -246,6 +254,18 @@ async def test_one_mebibyte_is_pulled_byte_for_byte(registered: Running) -> None
     answer = await registered.device.send(Code.GET, f"/fw/{TOKEN}")
     assert answer.code == Code.CONTENT
     assert answer.payload == PACKAGE
+
+
+async def test_a_federated_model_comes_and_an_update_goes_in_blocks(running: Running) -> None:
+    below = f"/fed/{FEDERATION}/rounds/3"
+    model = await running.device.send(Code.GET, f"{below}/model?token={CLIENT_TOKEN}&form=int8")
+    assert (model.code, model.payload) == (Code.CONTENT, b"int8:" + PACKAGE[:100_000])
+    update = PACKAGE[:150_001]
+    answer = await running.device.send(Code.POST, f"{below}/updates?token={CLIENT_TOKEN}", update, content_format=60)
+    assert answer.code == Code.CHANGED
+    assert cbor2.loads(answer.payload) == {"accepted": True, "samples": 20}
+    assert running.intake.updates == [update]
+    assert running.intake.asked == ["model", "admit", "submit"]
 
 
 async def test_the_messages_of_a_device_are_heard_as_long_as_somebody_listens(registered: Running) -> None:

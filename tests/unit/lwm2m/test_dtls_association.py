@@ -13,7 +13,7 @@ from lwm2m.transports.association import (
     is_client_hello,
     server_context,
 )
-from lwm2m.transports.limits import HelloRate
+from lwm2m.transports.limits import SourceRate
 
 KEY = b"sixteen bytes ok"
 KEYS = {"dev1": KEY, "gerät 1": KEY, "x" * 128: KEY}
@@ -119,7 +119,7 @@ def test_a_changed_message_is_dropped(pair: tuple[Association, Association]) -> 
 
 
 def test_a_source_gets_its_hellos_back_with_time() -> None:
-    rate = HelloRate(2.0, 3)
+    rate = SourceRate(2.0, 3)
     assert [rate.allows("a", 0.0) for _ in range(4)] == [True, True, True, False]
     assert rate.allows("b", 0.0)
     assert [rate.allows("a", 1.0) for _ in range(3)] == [True, True, False]
@@ -127,7 +127,7 @@ def test_a_source_gets_its_hellos_back_with_time() -> None:
 
 
 def test_sources_that_are_remembered_are_bounded() -> None:
-    rate = HelloRate(0.0, 1)
+    rate = SourceRate(0.0, 1)
     for number in range(5000):
         assert rate.allows(str(number), 0.0)
     assert len(rate._buckets) == 4096

@@ -37,6 +37,7 @@ def model(number: int, version: str | None = None) -> ObjectModel:
         (3342, "On/Off switch", "1.0", True, False),
         (26241, "TinyMLaaS board", "1.0", False, False),
         (26242, "TinyMLaaS inference", "1.0", False, False),
+        (26243, "TinyMLaaS training", "1.0", False, False),
         (33629, "Advanced Firmware Update", "1.0", True, False),
     ],
 )
@@ -48,7 +49,7 @@ def test_a_standard_object_is_known(number: int, name: str, version: str, *, mul
 def test_every_object_that_the_project_needs_is_known() -> None:
     ipso = {3300, 3301, 3302, 3303, 3304, 3305, 3311, 3313, 3315, 3316, 3322, 3323, 3330, 3342}
     assert {found.id for found in STANDARD.known_objects()} == ipso | {
-        0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 16, 19, 21, 26241, 26242, 33629,
+        0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 16, 19, 21, 26241, 26242, 26243, 33629,
     }  # fmt: skip
 
 
