@@ -42,13 +42,16 @@ class Intake(Protocol):
     """The federations, as their clients see them. Every method raises `Refused` with the code to answer with."""
 
     async def assignment(self, federation: str, token: str) -> Mapping[str, object]:
-        """What the client is to do now: numbers, texts and maps of them."""
+        """What the client is to do now: numbers, texts and maps of them; paths are those below /fed."""
 
     async def model(self, federation: str, token: str, round_number: int, form: str) -> bytes:
         """The global model of a round as a CBOR document."""
 
-    async def admit(self, federation: str, token: str, round_number: int) -> int:
-        """How many bytes an update of the client may have, if one would be taken now."""
+    async def admit(self, federation: str, token: str, round_number: int, announced: int | None) -> int:
+        """How many bytes an update of the client may have; called before the first byte is kept.
+
+        `announced` is how many are to come, when the client says so.
+        """
 
     async def submit(self, federation: str, token: str, round_number: int, body: bytes) -> Mapping[str, object]:
         """Take an update; what to answer."""
@@ -149,11 +152,7 @@ class FederationSite:
     async def _assign(self, peer: str, asked: _Asked, request: Request) -> Reply:
         self._count(peer)
         async with self._asking:
-            answer = dict(await self._intake.assignment(asked.federation, asked.token))
-        if "round" in answer and answer.get("action") == "train":
-            below = f"/{PREFIX}/{asked.federation}/rounds/{answer['round']}"
-            answer |= {"model": f"{below}/model", "updates": f"{below}/updates"}
-        data = cbor2.dumps(answer)
+            data = cbor2.dumps(dict(await self._intake.assignment(asked.federation, asked.token)))
         return await serve_blocks(_Model(data, _etag(data)), request, ContentFormat.CBOR)
 
     async def _serve(self, peer: str, asked: _Asked, request: Request) -> Reply:
@@ -202,9 +201,9 @@ class FederationSite:
     async def _admit(self, peer: str, asked: _Asked, request: Request, block: Block | None) -> None:
         """Ask before the first byte is kept, so that no stranger's body is."""
         self._count(peer)
-        async with self._asking:
-            limit = await self._intake.admit(asked.federation, asked.token, asked.round_number)
         announced = request.size1 if block is not None else len(request.payload)
+        async with self._asking:
+            limit = await self._intake.admit(asked.federation, asked.token, asked.round_number, announced)
         self._uploads.begin(asked.key, limit, announced, self._clock())
 
     def _count(self, peer: str) -> None:

@@ -40,7 +40,10 @@ class FederationRow(SQLModel, table=True):
 
 
 class FederationClientRow(SQLModel, table=True):
-    """A client; of its token only the SHA-256. A board has an endpoint and no token. A removed one keeps its row."""
+    """A client; of its token only the SHA-256. A board has an endpoint and no token. A removed one keeps its row.
+
+    `average_sha256` is the identity of the weights that a board got when its federation had finished.
+    """
 
     __tablename__ = "federation_client"
     __table_args__ = (
@@ -59,6 +62,7 @@ class FederationClientRow(SQLModel, table=True):
     name: str = Field(max_length=255)
     endpoint: str | None = Field(default=None, max_length=255)
     token_sha256: str | None = Field(default=None, unique=True, max_length=64)
+    average_sha256: str | None = Field(default=None, max_length=64)
     created_at: datetime = moment()
     removed_at: datetime | None = moment(nullable=True)
 

@@ -20,13 +20,20 @@ class MemoryIntake:
 
     async def assignment(self, federation: str, token: str) -> Mapping[str, object]:
         self._check("assignment", federation, token)
-        return {"action": "train", "round": 3, "model": "/v1/...", "training": {"epochs": 1, "learning_rate": 0.1}}
+        return {
+            "action": "train",
+            "round": 3,
+            "model": f"/fed/{FEDERATION}/rounds/3/model",
+            "updates": f"/fed/{FEDERATION}/rounds/3/updates",
+            "training": {"epochs": 1, "learning_rate": 0.1},
+        }
 
     async def model(self, federation: str, token: str, round_number: int, form: str) -> bytes:
         self._check("model", federation, token, round_number)
         return form.encode() + b":" + self.global_model
 
-    async def admit(self, federation: str, token: str, round_number: int) -> int:
+    async def admit(self, federation: str, token: str, round_number: int, announced: int | None) -> int:
+        del announced
         self._check("admit", federation, token, round_number)
         return self.limit
 

@@ -27,7 +27,7 @@ def post(
     return Request(Method.POST, UPDATES, query, content_format=60, payload=payload, block1=block1, size1=size1)
 
 
-async def test_an_assignment_names_the_paths_of_this_transport() -> None:
+async def test_an_assignment_comes_as_cbor() -> None:
     reply = await FederationSite(MemoryIntake()).answer(PEER, get(("fed", FEDERATION, "assignment")))
     assert (reply.code, reply.content_format) == (Code.CONTENT, 60)
     told = cbor2.loads(reply.payload)
