@@ -103,8 +103,10 @@ class BoardVisit:
             pause = self._timing.poll
             if failures:
                 pause = min(self._timing.first_pause * 2.0 ** min(failures - 1, 10), self._timing.most_pause)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
 
     async def _advance(self) -> bool:
         """One look at the board, and what follows from it; whether nothing is left to do."""

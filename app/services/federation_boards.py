@@ -71,8 +71,10 @@ class BoardCourier:
                     self._dispatch(await asyncio.to_thread(self._errands.open))
                 except Exception:  # noqa: BLE001 - a database that fails once must not end the courier
                     _log.exception("what boards are owed is not known")
+                # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the event.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), self._look)
+                    async with asyncio.timeout(self._look):
+                        await self._changed.wait()
                 await asyncio.sleep(PAUSE_SECONDS)
 
     def _dispatch(self, errands: list[Errand]) -> None:

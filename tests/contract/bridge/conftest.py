@@ -2,12 +2,10 @@
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -17,6 +15,7 @@ from lwm2m.server import Lwm2mServer
 from lwm2m.values import ResourceType, Value
 from tests.support.leshan_device import TreeDevice
 from tests.support.leshan_fake import FakeLeshan
+from tests.support.serving import served
 
 ENDPOINT = "dev1"
 LINKS = '</>;rt="oma.lwm2m";ct=110,</1>;ver=1.1,</1/0>,</3/0>,</5/0>'
@@ -153,18 +152,6 @@ class FakeRig:
     @property
     def _device(self) -> Any:
         return self._leshan.devices[ENDPOINT]
-
-
-@contextlib.asynccontextmanager
-async def served(application: Starlette) -> AsyncIterator[str]:
-    """The address of an application while it runs on loopback."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(application, log_config=None, lifespan="off", ws="none", timeout_graceful_shutdown=1)
-        web = uvicorn.Server(config)
-        serving = asyncio.create_task(web.serve(sockets=[listener]))
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        web.should_exit = True
-        await serving
 
 
 @pytest.fixture(params=["embedded", "leshan", "our-leshan"])

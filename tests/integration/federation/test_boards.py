@@ -1,0 +1,353 @@
+"""Boards in a federation: real UDP, the real database, and boards in Python that reboot, sleep, fail and get lost."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path as Folder
+
+import numpy as np
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from app.domain.federation import FederationState, UpdateState
+from app.services.board_visit import VisitTiming
+from app.services.federation_bell import FederationBell
+from app.services.federation_boards import BoardCourier
+from app.services.federation_errands import BoardErrands
+from app.services.federation_intake import FederationIntake
+from app.storage import events
+from app.storage import federations as rows
+from app.storage.columns import now
+from app.storage.database import Database
+from app.storage.federation_files import FederationFiles
+from app.storage.federation_tables import FederationClientRow, FederationRoundRow, FederationRow, FederationUpdateRow
+from lwm2m.bridge import DeviceBridge, EmbeddedBridge, make_bridge
+from lwm2m.leshan import leshan_app
+from lwm2m.server import Lwm2mServer
+from tests.support.serving import served
+from tests.support.training_device import TrainingDevice, sgd
+from zoo.federated.documents import Limits, decode_update
+from zoo.federated.parameters import Parameter, Parameters, Weights
+from zoo.federated.rounds import RoundState
+
+PARAMETERS = Parameters([Parameter("head/kernel", (48, 10)), Parameter("head/bias", (10,))])
+FEDERATION = "fed_1"
+TIMING = VisitTiming(poll=0.1, first_pause=0.1, most_pause=0.5)
+
+
+class World:
+    """A federation of boards, whose rounds the test itself opens and ends."""
+
+    def __init__(self, database: Database, files: FederationFiles, server: Lwm2mServer) -> None:
+        self.database, self.files, self.server = database, files, server
+        self.bell = FederationBell()
+        self.bell.hang(asyncio.get_running_loop())
+        self.intake = FederationIntake(database, files, self.bell)
+        self.weights: Weights = tuple(
+            np.random.default_rng(5).normal(0, 0.1, item.shape).astype(np.float32) for item in PARAMETERS
+        )
+
+    def courier(self, bridge: DeviceBridge | None = None) -> BoardCourier:
+        errands = BoardErrands(self.database, self.intake)
+        bridge = bridge or EmbeddedBridge(self.server)
+        return BoardCourier(errands, self.intake, bridge, self.bell, TIMING, look=0.5)
+
+    def begin(self, *endpoints: str) -> None:
+        """A federation that runs, with these boards."""
+        with self.database.write() as transaction:
+            session = transaction.session
+            session.add(
+                FederationRow(
+                    id=FEDERATION,
+                    name="boards",
+                    state=FederationState.RUNNING,
+                    model="digits",
+                    version=1,
+                    model_sha256="0" * 64,
+                    scope="head",
+                    snapshot_sha256="0" * 64,
+                    settings={
+                        "training": {"epochs": 3, "batch_size": 1, "learning_rate": 0.05},
+                        "max_samples": 1000,
+                    },
+                    document={"parameters": PARAMETERS.to_json()},
+                    weights_sha256=self.files.put_weights(FEDERATION, self.weights),
+                )
+            )
+            session.flush()
+            for endpoint in endpoints:
+                session.add(
+                    FederationClientRow(
+                        id=f"fcl_{endpoint}", federation_id=FEDERATION, name=endpoint, endpoint=endpoint
+                    )
+                )
+
+    def open(self, number: int, *endpoints: str, seconds: float = 30.0) -> None:
+        """Open a round that waits for these boards."""
+        with self.database.write() as transaction:
+            federation = rows.by_id(transaction.session, FEDERATION)
+            assert federation is not None
+            federation.round = number
+            transaction.session.add(federation)
+            transaction.session.add(
+                FederationRoundRow(
+                    federation_id=FEDERATION,
+                    round=number,
+                    state=RoundState.OPEN,
+                    model_sha256=federation.weights_sha256 or "",
+                    selected=[f"fcl_{endpoint}" for endpoint in endpoints],
+                    minimum=1,
+                    deadline_at=now() + timedelta(seconds=seconds),
+                )
+            )
+            transaction.after_commit(self.bell.ring)
+
+    def finish(self, weights: Weights) -> None:
+        """End the federation with an average."""
+        with self.database.write() as transaction:
+            federation = rows.by_id(transaction.session, FEDERATION)
+            assert federation is not None
+            federation.weights_sha256 = self.files.put_weights(FEDERATION, weights)
+            federation.state, federation.finished_at = FederationState.FINISHED, now()
+            transaction.session.add(federation)
+            transaction.after_commit(self.bell.ring)
+
+    def updates(self, number: int) -> dict[str, FederationUpdateRow]:
+        with self.database.read() as session:
+            return {row.client_id.removeprefix("fcl_"): row for row in rows.updates(session, FEDERATION, number)}
+
+    def told(self) -> list[dict[str, object]]:
+        """What the federation says of its boards."""
+        with self.database.read() as session:
+            found = events.of_subject(session, f"federation/{FEDERATION}")
+            return [event.data for event in found if event.type == "federation.board"]
+
+    def received(self, number: int, endpoint: str) -> Weights:
+        """The weights in the file of a board's update."""
+        row = self.updates(number)[endpoint]
+        body = self.files.updates(FEDERATION, number).get(row.sha256)
+        return decode_update(body, PARAMETERS, Limits()).weights
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+    """A database with its tables and nothing in them: they take a second to make."""
+    path: Folder = tmp_path_factory.mktemp("empty") / "db.sqlite"
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    database.close()
+    return path
+
+
+@pytest.fixture
+async def world(tmp_path: Folder, empty: Folder) -> AsyncIterator[World]:
+    database = Database(f"sqlite:///{shutil.copy(empty, tmp_path / 'db.sqlite')}")
+    async with Lwm2mServer(port=0, grace=0, awake_time=1.0) as server:
+        yield World(database, FederationFiles(tmp_path / "federations"), server)
+    database.close()
+
+
+MakeBoard = Callable[..., Awaitable[TrainingDevice]]
+
+
+@pytest.fixture
+async def make_board(world: World) -> AsyncIterator[MakeBoard]:
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def make(endpoint: str, samples: int = 20, **more: float) -> TrainingDevice:
+            device = TrainingDevice(world.server.port, endpoint, PARAMETERS, **more)
+            random = np.random.default_rng(len(endpoint))
+            device.teach(random.uniform(-1, 1, (samples, 48)).astype(np.float32), random.integers(0, 10, samples))
+            return await stack.enter_async_context(device)
+
+        yield make
+
+
+async def until(holds: Callable[[], object], seconds: float = 15.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - what is waited for is in a database or in another object
+            await asyncio.sleep(0.02)
+
+
+def same(left: Weights, right: Weights) -> bool:
+    return all(np.array_equal(mine, theirs) for mine, theirs in zip(left, right, strict=True))
+
+
+async def test_boards_get_the_head_train_it_and_their_updates_arrive_to_the_bit(
+    world: World, make_board: MakeBoard
+) -> None:
+    devices = {endpoint: await make_board(endpoint) for endpoint in ("board-1", "board-2")}
+    world.begin(*devices)
+    async with world.courier():
+        world.open(1, *devices)
+        await until(lambda: len(world.updates(1)) == 2)
+    for endpoint, device in devices.items():
+        [(number, head)] = device.heads
+        assert number == 1
+        assert same(head, world.weights)
+        assert same(world.received(1, endpoint), sgd(world.weights, device.x, device.y, 3, 0.05)[0])
+        assert device.trainings == [1]
+    assert {(row.state, row.samples) for row in world.updates(1).values()} == {(UpdateState.ACCEPTED, 20)}
+
+
+async def test_boards_behind_a_leshan_server_take_part_too(world: World, make_board: MakeBoard) -> None:
+    device = await make_board("board-1")
+    world.begin("board-1")
+    application = Starlette(routes=[Mount("/api", leshan_app(world.server))])
+    async with (
+        served(application) as address,
+        make_bridge(address, Lwm2mServer(port=0)) as bridge,
+        world.courier(bridge),
+    ):
+        world.open(1, "board-1")
+        await until(lambda: world.updates(1))
+        world.finish(world.received(1, "board-1"))
+        await until(lambda: device.uses)
+    assert same(world.received(1, "board-1"), device.heads[-1][1])
+
+
+async def test_a_board_that_loses_power_in_mid_round_gets_the_head_again(world: World, make_board: MakeBoard) -> None:
+    device = await make_board("board-1", step_seconds=30.0)
+    world.begin("board-1")
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(lambda: device.trainings == [1])
+        await device.lose_power()
+        device.step_seconds = 0.0
+        await device.power_on()
+        await until(lambda: world.updates(1))
+    assert device.trainings == [1, 1]
+    assert [number for number, _ in device.heads] == [1, 1]
+
+
+async def test_a_server_that_restarts_takes_the_training_up_and_asks_for_no_second_one(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1", step_seconds=0.5)
+    world.begin("board-1")
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(lambda: device.trainings == [1])
+    assert world.updates(1) == {}
+    async with world.courier():
+        await until(lambda: world.updates(1))
+    assert device.trainings == [1]
+
+
+async def test_a_board_that_is_lost_holds_neither_the_others_nor_the_next_round(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    world.begin("board-1", "board-2")
+    async with world.courier():
+        world.open(1, "board-1", "board-2", seconds=1.0)
+        await until(lambda: world.updates(1))
+        await asyncio.sleep(1.0)
+        world.open(2, "board-1", "board-2")
+        await until(lambda: world.updates(2))
+        assert device.trainings == [1, 2]
+        await make_board("board-2")
+        await until(lambda: len(world.updates(2)) == 2)
+    assert set(world.updates(1)) == {"board-1"}
+
+
+async def test_a_board_that_fails_says_why_and_is_asked_again_in_the_next_round(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    device.fails = "the loss is no number"
+    world.begin("board-1")
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(world.told)
+        await asyncio.sleep(0.7)
+        device.fails = None
+        world.open(2, "board-1")
+        await until(lambda: world.updates(2))
+    detail = "The board failed to train: the loss is no number."
+    assert world.told() == [{"endpoint": "board-1", "round": 1, "state": "failed", "detail": detail}]
+    assert device.trainings == [1, 2]
+    assert world.updates(1) == {}
+
+
+async def test_a_board_without_samples_is_waited_for_and_taught(world: World, make_board: MakeBoard) -> None:
+    device = await make_board("board-1", samples=0)
+    world.begin("board-1")
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(world.told)
+        assert device.trainings == []
+        device.teach(np.zeros((3, 48), np.float32), np.array([1, 2, 3]))
+        await until(lambda: world.updates(1))
+    [told] = world.told()
+    assert (told["state"], "devices teach" in str(told["detail"])) == ("waiting", True)
+    assert world.updates(1)["board-1"].samples == 3
+
+
+async def test_a_board_with_another_head_is_not_asked_for_long(world: World) -> None:
+    other = Parameters([Parameter("head/kernel", (12, 10)), Parameter("head/bias", (10,))])
+    async with TrainingDevice(world.server.port, "board-1", other) as device:
+        device.teach(np.zeros((3, 12), np.float32), np.array([1, 2, 3]))
+        world.begin("board-1")
+        async with world.courier():
+            world.open(1, "board-1")
+            await until(world.told)
+    [told] = world.told()
+    assert told["state"] == "failed"
+    assert "4.00" in str(told["detail"])
+    assert device.trainings == []
+
+
+async def test_a_board_that_sleeps_takes_part_when_it_makes_contact(world: World, make_board: MakeBoard) -> None:
+    device = await make_board("board-1", awake=1.0)
+    world.begin("board-1")
+    await until(lambda: world.server.is_asleep("board-1"))
+    async with world.courier():
+        world.open(1, "board-1")
+        await asyncio.sleep(0.5)
+        assert device.heads == []
+        device.client.update_now()
+        await until(lambda: world.updates(1))
+    assert device.trainings == [1]
+
+
+async def test_a_board_s_update_of_another_federation_is_not_taken_for_this_one(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    world.begin("board-1")
+    device.heads.append((1, tuple(np.zeros(item.shape, np.float32) for item in PARAMETERS)))
+    await device._train(b"0='1',1='1',2='1000'")
+    await until(lambda: device.update)
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(lambda: world.updates(1))
+    assert device.trainings == [1, 1]
+    assert world.updates(1)["board-1"].state == UpdateState.ACCEPTED
+
+
+async def test_the_average_comes_back_to_every_board_once_also_to_one_that_was_away(
+    world: World, make_board: MakeBoard
+) -> None:
+    here, away = await make_board("board-1"), await make_board("board-2")
+    world.begin("board-1", "board-2")
+    average: Weights = tuple(np.full(item.shape, 0.25, np.float32) for item in PARAMETERS)
+    await away.lose_power()
+    async with world.courier():
+        world.finish(average)
+        await until(lambda: here.uses)
+        await away.power_on()
+        await until(lambda: away.uses)
+        await until(lambda: len(world.told()) == 2)
+    async with world.courier():
+        await asyncio.sleep(0.7)
+    for device in (here, away):
+        [(_, weights)] = device.heads
+        assert same(weights, average)
+    assert {(told["endpoint"], told["state"]) for told in world.told()} == {
+        ("board-1", "delivered"),
+        ("board-2", "delivered"),
+    }
