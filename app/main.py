@@ -65,6 +65,9 @@ from app.services.drift_intake import DriftIntake
 from app.services.estimates import EstimateService
 from app.services.events import EventService
 from app.services.federation_bell import FederationBell
+from app.services.federation_boards import BoardCourier
+from app.services.federation_coap import CoapIntake
+from app.services.federation_errands import BoardErrands
 from app.services.federation_intake import FederationIntake
 from app.services.federation_rounds import FederationRounds
 from app.services.federation_score import FederationScorer
@@ -93,6 +96,7 @@ from app.web import pages
 from builders.runner import BuilderRunner
 from lwm2m.bridge import EMBEDDED, DeviceBridge, make_bridge
 from lwm2m.coap import Listener
+from lwm2m.federation import FederationSite
 from lwm2m.leshan import leshan_app
 from lwm2m.objects import STANDARD, ObjectRegistry
 from lwm2m.objects.ddf import load_objects
@@ -173,6 +177,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     runner, engine = await run_in_threadpool(make_runner, settings.data_dir)
 
     device_service, packages = DeviceService(database), UpdatePackages(database, blobs)
+    jobs, model_service = DbosEngine(settings), ModelService(database, blobs, settings)
+    dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
+    training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
+    federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
     models = await run_in_threadpool(_models, settings)
     security = await run_in_threadpool(_security, settings, database)
     restored = await run_in_threadpool(device_service.registrations)
@@ -185,6 +193,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         host=settings.lwm2m_host,
         port=settings.lwm2m_port,
         packages=packages,
+        federations=FederationSite(CoapIntake(federating.intake)),
         restored=restored if embedded else (),
         restored_observations=await run_in_threadpool(device_service.observations) if embedded else (),
         observations_changed=observations_changed,
@@ -195,13 +204,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     bridge = make_bridge(settings.lwm2m_bridge, server, restored)
     keeper = RegistrationKeeper(bridge, device_service)
-    jobs, model_service = DbosEngine(settings), ModelService(database, blobs, settings)
-    dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     builder_service = BuilderService(runner, engine)
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     check_service = CheckService(database, builder_service, jobs, engine)
-    training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
-    federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
     update_service = UpdateService(database, build_service, device_service, jobs)
     watching = _watching(
         bridge, database, model_service, training_service, federating.service, dataset_service, dataset_files
@@ -265,7 +270,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     retention = RetentionKeeper(
         database, dataset_service, dataset_files, BlobSweep(database, blobs), settings.retention_seconds
     )
-    async with server, bridge, keeper, retention, federating.keeper:
+    async with server, bridge, keeper, retention, federating.keeper, _courier(database, federating, bridge):
         training_job = TrainingJob(
             database,
             blobs,
@@ -385,6 +390,10 @@ def _watching(
     alarms, actions = AlarmService(), DriftActions(database, training, federations, datasets, files)
     service = DriftService(models, training, actions, alarms)
     return _Watching(alarms, service, DriftKeeper(bridge, DriftIntake(database, alarms), actions))
+
+
+def _courier(database: Database, federating: _Federating, bridge: DeviceBridge) -> BoardCourier:
+    return BoardCourier(BoardErrands(database, federating.intake), federating.intake, bridge, federating.bell)
 
 
 def _master_key(settings: Settings) -> bytes:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from app.domain.board_training import Step, next_step
+from app.domain.board_training import BoardState, Step, next_step
 from app.domain.federation import Action
 from app.errors import AppError
 from app.services.federation_errands import BoardErrands, Errand
@@ -61,6 +61,7 @@ class BoardVisit:
         self._started = False
         self._starts = 0
         self._told_waiting = False
+        self._brought = False
 
     def heard(self, *, registered: bool) -> None:
         """The board made contact; after a registration what it was told may be lost."""
@@ -144,8 +145,7 @@ class BoardVisit:
         errand, settings = self.errand, wanted.training or {}
         document = await asyncio.to_thread(self._intake.model, errand.federation_id, errand.client, errand.round)
         await self._board.write_head(document)
-        with contextlib.suppress(Lwm2mError):  # a look now and then finds it, too
-            await self._bridge.observe(errand.endpoint, STATE)
+        await self._observe()
         await self._board.train(errand.round, settings["epochs"], settings["learning_rate"])
         self._starts += 1
         self._started = True
@@ -166,14 +166,29 @@ class BoardVisit:
             await asyncio.to_thread(self._errands.waits, self.errand, reason)
 
     async def _bring_average(self) -> bool:
+        """Give the board the average, and see that it answers with it, from its flash."""
         errand = self.errand
         sha256 = await asyncio.to_thread(self._errands.average_sha256, errand)
         if sha256 is None:
             return True
-        document = await asyncio.to_thread(self._intake.average, errand.federation_id, errand.client)
-        await self._board.write_head(document)
-        await self._board.use(trained=True)
+        report = await self._board.report()
+        if report.state is BoardState.TRAINING:  # or it writes what it was given to its flash
+            return False
+        if not self._brought:
+            document = await asyncio.to_thread(self._intake.average, errand.federation_id, errand.client)
+            await self._board.write_head(document)
+            await self._observe()
+            await self._board.use(trained=True)
+            self._brought = True
+            return False
+        if report.state is not BoardState.IDLE or not report.uses or report.round != errand.round:
+            self._brought = False  # it lost power before it was in the flash
+            return False
         await asyncio.to_thread(self._errands.delivered, errand, sha256)
         with contextlib.suppress(Lwm2mError):
             await self._bridge.cancel_observe(errand.endpoint, STATE, active=True)
         return True
+
+    async def _observe(self) -> None:
+        with contextlib.suppress(Lwm2mError):  # a look now and then finds it, too
+            await self._bridge.observe(self.errand.endpoint, STATE)

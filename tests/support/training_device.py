@@ -25,22 +25,23 @@ MILLIONTHS = 1_000_000
 class TrainingDevice:
     """`async with TrainingDevice(...)`: registered until the block ends. A sample's input is its features as int8.
 
-    `step_seconds` is what an epoch takes; `fails` is what it says instead of training.
+    While `goes_on` is not set, it stays in the middle of its training, or of writing to flash; `fails` is what it says
+    instead of training.
     """
 
-    def __init__(
-        self, port: int, endpoint: str, parameters: Parameters, *, step_seconds: float = 0.0, awake: float | None = None
-    ) -> None:
+    def __init__(self, port: int, endpoint: str, parameters: Parameters, *, awake: float | None = None) -> None:
         self._settings = Settings(
             f"coap://127.0.0.1:{port}", endpoint, bind="127.0.0.1", lifetime=20, awake_seconds=awake
         )
         self._parameters = parameters
         self.features, self.outputs = parameters.items[0].shape
-        self.step_seconds = step_seconds
+        self.goes_on = asyncio.Event()
+        self.goes_on.set()
         self.fails: str | None = None
         self.x: Floats = np.empty((0, self.features), np.float32)
         self.y: NDArray[np.int64] = np.empty(0, np.int64)
         self.state = BoardState.IDLE
+        self.given = False
         self.heads: list[tuple[int, Weights]] = []
         self.trainings: list[int] = []
         self.uses = False
@@ -77,7 +78,7 @@ class TrainingDevice:
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
         await self.client.vanish()
-        self.state, self._training, self.update = BoardState.IDLE, None, b""
+        self.state, self._training, self.update, self.given = BoardState.IDLE, None, b"", False
 
     def _training_object(self) -> ObjectInstance:
         async def sample(value: Value) -> None:
@@ -92,7 +93,11 @@ class TrainingDevice:
             self.x, self.y = self.x[:0], self.y[:0]
 
         async def use(value: Value) -> None:
-            self.uses = bool(value)
+            if value and self.given:
+                self._show(BoardState.TRAINING)
+                self._training = asyncio.create_task(self._adopt())
+            else:
+                self.uses = bool(value)
 
         integer, opaque = ResourceType.INTEGER, ResourceType.OPAQUE
         resources = {
@@ -119,6 +124,7 @@ class TrainingDevice:
             except ModelRefused as refused:
                 raise Refused(Code.BAD_REQUEST, str(refused)) from refused
             self.heads.append((model.round, model.weights))
+            self.given, self.round, self.state = True, model.round, BoardState.IDLE
 
         opaque = ResourceType.OPAQUE
         given = ClientResource(opaque, read=lambda: {0: b""}, write=write, observable=False)
@@ -131,11 +137,12 @@ class TrainingDevice:
         if not self.heads or self.heads[-1][0] != number or not len(self.y):
             raise Refused(Code.METHOD_NOT_ALLOWED, "there is no head of this round, or no sample")
         self.trainings.append(number)
+        self.given = False
         self._show(BoardState.TRAINING)
         self._training = asyncio.create_task(self._learn(number, epochs, millionths / MILLIONTHS))
 
     async def _learn(self, number: int, epochs: int, rate: float) -> None:
-        await asyncio.sleep(self.step_seconds)
+        await self.goes_on.wait()
         if self.fails is not None:
             self._error = self.fails
             self._show(BoardState.FAILED)
@@ -146,6 +153,12 @@ class TrainingDevice:
         assert cbor2.loads(self.update)["round"] == number
         self.round = number
         self._show(BoardState.TRAINED)
+
+    async def _adopt(self) -> None:
+        """Write the head to flash as it was given, and answer with it."""
+        await self.goes_on.wait()
+        self.given, self.uses = False, True
+        self._show(BoardState.IDLE)
 
     def _show(self, state: BoardState) -> None:
         self.state = state

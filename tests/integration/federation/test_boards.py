@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from app.domain.board_training import BoardState
 from app.domain.federation import FederationState, UpdateState
 from app.services.board_visit import VisitTiming
 from app.services.federation_bell import FederationBell
@@ -210,13 +211,14 @@ async def test_boards_behind_a_leshan_server_take_part_too(world: World, make_bo
 
 
 async def test_a_board_that_loses_power_in_mid_round_gets_the_head_again(world: World, make_board: MakeBoard) -> None:
-    device = await make_board("board-1", step_seconds=30.0)
+    device = await make_board("board-1")
+    device.goes_on.clear()
     world.begin("board-1")
     async with world.courier():
         world.open(1, "board-1")
         await until(lambda: device.trainings == [1])
         await device.lose_power()
-        device.step_seconds = 0.0
+        device.goes_on.set()
         await device.power_on()
         await until(lambda: world.updates(1))
     assert device.trainings == [1, 1]
@@ -226,12 +228,14 @@ async def test_a_board_that_loses_power_in_mid_round_gets_the_head_again(world: 
 async def test_a_server_that_restarts_takes_the_training_up_and_asks_for_no_second_one(
     world: World, make_board: MakeBoard
 ) -> None:
-    device = await make_board("board-1", step_seconds=0.5)
+    device = await make_board("board-1")
+    device.goes_on.clear()
     world.begin("board-1")
     async with world.courier():
         world.open(1, "board-1")
         await until(lambda: device.trainings == [1])
     assert world.updates(1) == {}
+    device.goes_on.set()
     async with world.courier():
         await until(lambda: world.updates(1))
     assert device.trainings == [1]
@@ -351,3 +355,21 @@ async def test_the_average_comes_back_to_every_board_once_also_to_one_that_was_a
         ("board-1", "delivered"),
         ("board-2", "delivered"),
     }
+
+
+async def test_a_board_that_loses_power_before_the_average_is_in_its_flash_gets_it_again(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    device.goes_on.clear()
+    world.begin("board-1")
+    async with world.courier():
+        world.finish(world.weights)
+        await until(lambda: device.heads)
+        await until(lambda: device.state is BoardState.TRAINING)
+        await device.lose_power()
+        device.goes_on.set()
+        await device.power_on()
+        await until(lambda: device.uses)
+        await until(world.told)
+    assert len(device.heads) == 2
