@@ -60,7 +60,7 @@ class BoardVisit:
         self._assignment: Assignment | None = None
         self._started = False
         self._starts = 0
-        self._told_waiting = False
+        self._told: set[str] = set()
         self._brought = False
 
     def heard(self, *, registered: bool) -> None:
@@ -96,7 +96,8 @@ class BoardVisit:
                 failures += 1
             except Lwm2mError as error:
                 failures += 1
-                _log.info("a board is not reached", endpoint=self.errand.endpoint, error=str(error))
+                if failures > 1:  # one request that gets lost is nothing to tell
+                    await self._wait_for("contact", f"The board is not reached: {error}.")
             except AppError as error:
                 if error.slug in _OVER:
                     return
@@ -135,7 +136,8 @@ class BoardVisit:
             case Step.START:
                 await self._start(wanted)
             case Step.WAIT if report.samples == 0:
-                await self._wait_for_samples()
+                sentence = "The board holds no labelled samples: teach it some (tinymlaas devices teach)."
+                await self._wait_for("samples", sentence)
         return False
 
     async def _start(self, wanted: Assignment) -> None:
@@ -159,11 +161,11 @@ class BoardVisit:
         await asyncio.to_thread(self._intake.submit, errand.federation_id, errand.client, errand.round, body)
         return True
 
-    async def _wait_for_samples(self) -> None:
-        if not self._told_waiting:
-            self._told_waiting = True
-            reason = "The board holds no labelled samples: teach it some (tinymlaas devices teach)."
-            await asyncio.to_thread(self._errands.waits, self.errand, reason)
+    async def _wait_for(self, what: str, sentence: str) -> None:
+        """Tell it once: the board may come back, or learn something, and is then asked again."""
+        if what not in self._told:
+            self._told.add(what)
+            await asyncio.to_thread(self._errands.waits, self.errand, sentence)
 
     async def _bring_average(self) -> bool:
         """Give the board the average, and see that it answers with it, from its flash."""

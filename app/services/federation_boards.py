@@ -18,8 +18,7 @@ from lwm2m.events import Awake, Event, Notification, Registered, Updated
 _log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 10.0
-"""Between two looks at the database; a change of a federation cuts it short, down to the pause."""
-PAUSE_SECONDS = 0.05
+"""Between two looks at the database; a change of a federation cuts it short."""
 
 
 class BoardCourier:
@@ -44,7 +43,7 @@ class BoardCourier:
         self._timing = timing or VisitTiming()
         self._look = look
         self._visits: dict[str, tuple[BoardVisit, asyncio.Task[None]]] = {}
-        self._given_up: set[Errand] = set()
+        self._ended: set[Errand] = set()  # whatever came of them, in this process
         self._forget: Callable[[], None] = lambda: None
         self._rounds: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -75,16 +74,15 @@ class BoardCourier:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._look):
                         await self._changed.wait()
-                await asyncio.sleep(PAUSE_SECONDS)
 
     def _dispatch(self, errands: list[Errand]) -> None:
         wanted = {each.endpoint: each for each in errands}
-        self._given_up &= set(errands)
+        self._ended &= set(errands)
         for endpoint, (visit, task) in self._visits.items():
             if visit.errand != wanted.get(endpoint):
                 task.cancel()
         for endpoint, errand in wanted.items():
-            if endpoint not in self._visits and errand not in self._given_up:
+            if endpoint not in self._visits and errand not in self._ended:
                 visit = BoardVisit(errand, self._errands, self._intake, self._bridge, self._timing)
                 self._visits[endpoint] = visit, asyncio.create_task(self._run(visit), name=f"visit to {endpoint}")
 
@@ -92,12 +90,13 @@ class BoardCourier:
         errand = visit.errand
         try:
             await visit.run()
+            self._ended.add(errand)
         except GivenUp as given_up:
-            self._given_up.add(errand)
+            self._ended.add(errand)
             await self._tell(errand, str(given_up))
         except Exception:  # noqa: BLE001 - one board's errand must not end the others'
             _log.exception("a visit broke off", endpoint=errand.endpoint, federation=errand.federation_id)
-            self._given_up.add(errand)
+            self._ended.add(errand)
             await self._tell(errand, "The server failed; its log says why.")
         finally:
             del self._visits[errand.endpoint]

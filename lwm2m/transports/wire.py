@@ -108,7 +108,9 @@ async def answered(peer: str, response: "asyncio.Future[Any]", timeout: float) -
         BadRequest: it breaks the protocol.
     """
     try:
-        return await asyncio.wait_for(response, timeout)
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes together with the answer.
+        async with asyncio.timeout(timeout):
+            return await response
     except (TimeoutError, aiocoap.error.TimeoutError) as error:
         raise DeviceTimeout(f"no answer from {peer} within {timeout:g} s") from error
     except aiocoap.error.NetworkError as error:

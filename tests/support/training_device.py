@@ -62,7 +62,7 @@ class TrainingDevice:
 
     def teach(self, x: Floats, y: NDArray[np.int64]) -> None:
         """Hold these samples, whose features lie within -1 and 1."""
-        self.x, self.y = np.rint(x * 127).astype(np.float32) / 127, y
+        self.x, self.y = np.rint(x * 127).astype(np.float32) / np.float32(127), y
 
     async def power_on(self) -> None:
         """Start with the samples and the head that outlive a reset, and register."""
