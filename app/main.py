@@ -34,6 +34,7 @@ from app.api import (
     resources,
     samples,
     snapshots,
+    teaching,
     training,
     updates,
 )
@@ -83,6 +84,7 @@ from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
+from app.services.teaching import TeachingService
 from app.services.training import TrainingService
 from app.services.training_job import TrainingJob
 from app.services.update_job import UpdateJob
@@ -130,6 +132,7 @@ _MODULES = (
     resources,
     samples,
     snapshots,
+    teaching,
     training,
     updates,
 )
@@ -244,6 +247,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         credentials=CredentialService(security),
         resources=ResourceService(bridge, keeper.settled),
         inference=InferenceService(database, bridge, watching.keeper.hear),
+        teaching=TeachingService(database, bridge),
         updates=update_service,
         drift=watching.service,
         alarms=watching.alarms,

@@ -61,6 +61,9 @@ def start(
     exact: Annotated[
         bool, typer.Option("--exact", help="The boards' clocks count instructions: figures repeat exactly.")
     ] = False,
+    trainable_head: Annotated[
+        bool, typer.Option("--trainable-head", help="The boards can train the last dense layer of the model.")
+    ] = False,
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Manufacture emulated boards, and give them power; those that exist keep their flash and are only started.
@@ -75,7 +78,8 @@ def start(
         boards = [fleet.board(f"{name}-{number}") for number in range(1, count + 1)]
         missing = [each for each in boards if not each.exists]
         if missing:
-            factory = Factory(session, client, board, model, signing_point(public_key), Habits(period, lifetime, exact))
+            habits = Habits(period, lifetime, exact, trainable_head)
+            factory = Factory(session, client, board, model, signing_point(public_key), habits)
             for each in missing:
                 factory.make(each)
         for each in boards:
@@ -144,6 +148,7 @@ class Habits:
     period_us: int
     lifetime_s: int
     counts_instructions: bool
+    trains: bool = False
 
 
 class Factory:
@@ -189,7 +194,8 @@ class Factory:
         self._session.output.note(f"{board.endpoint}: manufactured with {self._model}, {record.firmware_version}")
 
     def _built(self) -> Build:
-        request = BuildRequest.model_construct(model=self._model, board=self._board)
+        parameters: dict[str, object] = {"trainable_head": True} if self._habits.trains else {}
+        request = BuildRequest.model_construct(model=self._model, board=self._board, parameters=parameters)
         build = self._client.post(at("builds"), Build, request).body
         build = follow_build(self._session, self._client, build.id, self._session.output.note).body
         if build.error is not None:

@@ -27,6 +27,7 @@ from app.cli import (
     on_device,
     resources,
     serving,
+    teaching,
     train,
     updates,
 )
@@ -98,6 +99,7 @@ app.add_typer(builds.commands, name="builds")
 app.add_typer(artifacts.commands, name="artifacts")
 resources.add_to(devices.commands)
 inference.add_to(devices.commands)
+teaching.add_to(devices.commands)
 app.add_typer(devices.commands, name="devices")
 app.add_typer(updates.commands, name="updates")
 app.add_typer(drift.commands, name="drift")

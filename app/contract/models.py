@@ -975,6 +975,50 @@ class DeviceInference(BaseModel):
     results: list[InferenceResult]
 
 
+class TeachRequest(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+    )
+    instances: Annotated[
+        list[Any],
+        Field(
+            description="Each has the input's shape without the batch dimension, in the input's real units",
+            max_length=16,
+            min_length=1,
+        ),
+    ]
+    labels: Annotated[
+        list[int],
+        Field(
+            description="For each instance the place of its class among the model's outputs, from 0 on",
+            max_length=16,
+            min_length=1,
+        ),
+    ]
+
+
+class DeviceTraining(BaseModel):
+    endpoint: str
+    state: Annotated[
+        Literal["idle", "training", "trained", "failed"],
+        Field(description="`trained`: an update lies ready in `/19/1/0/0`"),
+    ]
+    samples: Annotated[int, Field(description="Labelled samples that it holds")]
+    capacity: Annotated[int | None, Field(description="Samples that fit")]
+    round: Annotated[int, Field(description="Of the head that it was given last")]
+    uses: Annotated[bool, Field(description="Whether the trained head answers inference; else the model's own does")]
+    loss: Annotated[float | None, Field(description="Mean cross entropy of the last epoch")]
+    steps: Annotated[int | None, Field(description="Of training since its start")]
+    persists: Annotated[int | None, Field(description="How often a head was written to its flash")]
+    error: Annotated[str | None, Field(description="Why the state is `failed`")]
+    features: Annotated[int, Field(description="Inputs of the head")]
+    outputs: int
+    correct: Annotated[
+        int | None,
+        Field(description="Samples that the head in use gets right, when they were counted (execute `/26243/0/14`)"),
+    ]
+
+
 class ResourceValue(BaseModel):
     path: Annotated[str, Field(examples=["/3/0/3"])]
     name: Annotated[str | None, Field(description="From the object's model")]

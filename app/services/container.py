@@ -26,6 +26,7 @@ from app.services.predictions import PredictionService
 from app.services.resources import ResourceService
 from app.services.samples import SampleService
 from app.services.snapshots import SnapshotService
+from app.services.teaching import TeachingService
 from app.services.training import TrainingService
 from app.services.updates import UpdateService
 from app.storage.blobs import BlobStore
@@ -59,6 +60,7 @@ class Services:
     credentials: CredentialService
     resources: ResourceService
     inference: InferenceService
+    teaching: TeachingService
     updates: UpdateService
     drift: DriftService
     alarms: AlarmService

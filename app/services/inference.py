@@ -84,10 +84,10 @@ class InferenceService:
         try:
             await self._require_object(endpoint)
             async with self._turns.of(endpoint):
-                tensors = await asyncio.to_thread(self._tensors, await self._model(endpoint))
-                stored = await asyncio.to_thread(_stored, tensors, given)
+                tensors = await running_tensors(self._database, self._bridge, endpoint)
+                stored = await asyncio.to_thread(stored_inputs, tensors, given)
                 answers = [await self._infer(endpoint, tensors, each) for each in stored]
-                after = await self._model(endpoint)
+                after = await _running_sha256(self._bridge, endpoint)
         except Lwm2mError as error:
             raise of_device(error) from error
         if after != tensors.row.sha256:
@@ -117,27 +117,10 @@ class InferenceService:
                 "endpoint",
             )
 
-    async def _model(self, endpoint: str) -> str:
-        content = (await self._bridge.read(endpoint, MODEL_SHA256)).require_success().content
-        return str(content.value) if isinstance(content, Resource) else ""
-
-    def _tensors(self, sha256: str) -> RunningTensors:
-        with self._database.read() as session:
-            row = model_rows.any_by_sha256(session, sha256)
-        if row is None:
-            raise Conflict(
-                "model_unknown",
-                f"The device runs the model {sha256 or '?'}, which is not in the store: its tensors are not known.",
-                "Upload the model, or update the device with a build of this server.",
-                "endpoint",
-            )
-        inputs, outputs = row.report["inputs"], row.report["outputs"]
-        return RunningTensors(row, single_tensor(inputs, "input"), single_tensor(outputs, "output"))
-
     async def _infer(self, endpoint: str, tensors: RunningTensors, stored: bytes) -> Answer:
         before = (await self._read(endpoint)).sequence
         await self._submit(endpoint, stored)
-        answer = await _until(lambda: self._newer(endpoint, before))
+        answer = await until_answered(lambda: self._newer(endpoint, before))
         if len(answer.output) != tensors.output.size:
             raise Upstream(
                 502,
@@ -154,7 +137,7 @@ class InferenceService:
                 return None
             return response.require_success().success
 
-        await _until(write)
+        await until_answered(write)
 
     async def _newer(self, endpoint: str, before: int) -> Answer | None:
         answer = await self._read(endpoint)
@@ -171,7 +154,31 @@ class InferenceService:
         return Answer(output, sequence, instructions if isinstance(instructions, int) else 0)
 
 
-async def _until(ask: Callable[[], Awaitable[Found | None]]) -> Found:
+async def running_tensors(database: Database, bridge: DeviceBridge, endpoint: str) -> RunningTensors:
+    """The model that a device runs now. Raises Lwm2mError, or Conflict when it is not in the store."""
+    return await asyncio.to_thread(_tensors, database, await _running_sha256(bridge, endpoint))
+
+
+async def _running_sha256(bridge: DeviceBridge, endpoint: str) -> str:
+    content = (await bridge.read(endpoint, MODEL_SHA256)).require_success().content
+    return str(content.value) if isinstance(content, Resource) else ""
+
+
+def _tensors(database: Database, sha256: str) -> RunningTensors:
+    with database.read() as session:
+        row = model_rows.any_by_sha256(session, sha256)
+    if row is None:
+        raise Conflict(
+            "model_unknown",
+            f"The device runs the model {sha256 or '?'}, which is not in the store: its tensors are not known.",
+            "Upload the model, or update the device with a build of this server.",
+            "endpoint",
+        )
+    inputs, outputs = row.report["inputs"], row.report["outputs"]
+    return RunningTensors(row, single_tensor(inputs, "input"), single_tensor(outputs, "output"))
+
+
+async def until_answered(ask: Callable[[], Awaitable[Found | None]]) -> Found:
     """The first answer that is one; Upstream when there is none for too long."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
@@ -212,7 +219,7 @@ def _real(stored: bytes, tensor: TensorReport) -> NDArray[np.float64]:
     return real
 
 
-def _stored(tensors: RunningTensors, given: Sequence[object] | Sequence[bytes]) -> list[bytes]:
+def stored_inputs(tensors: RunningTensors, given: Sequence[object] | Sequence[bytes]) -> list[bytes]:
     """The input tensor's bytes for each instance or picture."""
     pictures = [item for item in given if isinstance(item, bytes)]
     if len(pictures) == len(given):
