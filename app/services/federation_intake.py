@@ -126,18 +126,27 @@ class FederationIntake:
         with self._database.read() as session:
             federation, _ = self._known(session, federation_id, who)
             found = _round(session, federation, number)
-        if found.state != RoundState.OPEN:
-            refusal = UpdateRefused(Refusal.STALE_ROUND, f"Round {number} is over: it is {found.state}.")
+        try:
+            if found.state != RoundState.OPEN:
+                raise _over(found)
+            base = self._base(federation, found)
+        except UpdateRefused as refusal:
             raise translate(refusal) from refusal
-        return encode_model(federation_id, number, self.weights(federation, found.model_sha256), form)
+        return encode_model(federation_id, number, base, form)
 
     def average(self, federation_id: str, who: Who, form: Form = "float32") -> bytes:
         """The newest average as a global model, also when everything is over: what a client keeps."""
-        with self._database.read() as session:
-            federation, _ = self._known(session, federation_id, who)
-        if federation.weights_sha256 is None:
-            raise _not_ready(federation)
-        return encode_model(federation_id, federation.round, self.weights(federation, federation.weights_sha256), form)
+        for last in (False, True):
+            with self._database.read() as session:
+                federation, _ = self._known(session, federation_id, who)
+            parameters = parameters_of(federation)
+            try:
+                found = self._files.weights(federation_id, federation.weights_sha256 or "", parameters)
+                break
+            except FileNotFoundError:  # a round was closed between row and file: the row names newer weights now
+                if last:
+                    raise
+        return encode_model(federation_id, federation.round, found, form)
 
     def most_bytes(self, federation_id: str, who: Who) -> int:
         """How long an update may be; a transport reads no more. Refuses strangers before they have sent anything."""
@@ -155,8 +164,9 @@ class FederationIntake:
         try:
             parameters = parameters_of(federation)
             update = decode_update(body, parameters, Limits(federation.settings["max_samples"]))
-            judge(current, client.id, update, sha256.digest(), now())
-            norm = update_norm(update.weights, self.weights(federation, row.model_sha256))
+            if judge(current, client.id, update, sha256.digest(), now()) is Verdict.REPEATED:
+                return Accepted(update.samples)
+            norm = update_norm(update.weights, self._base(federation, row))
             return self._store(client, row, update, norm, body, sha256.hexdigest())
         except UpdateRefused as refusal:
             self._record(client, number, refusal, sha256.hexdigest(), len(body))
@@ -190,9 +200,12 @@ class FederationIntake:
                 ]
         return turns
 
-    def weights(self, federation: FederationRow, sha256: str) -> Weights:
-        """Global weights by their identity."""
-        return self._files.weights(federation.id, sha256, parameters_of(federation))
+    def _base(self, federation: FederationRow, row: FederationRoundRow) -> Weights:
+        """What a round starts from. Raises UpdateRefused when it was closed in this very moment."""
+        try:
+            return self._files.weights(federation.id, row.model_sha256, parameters_of(federation))
+        except FileNotFoundError as error:
+            raise _over(row) from error
 
     def _known(self, session: Session, federation_id: str, who: Who) -> tuple[FederationRow, FederationClientRow]:
         federation = rows.by_id(session, federation_id)
@@ -348,6 +361,10 @@ def _round(session: Session, federation: FederationRow, number: int) -> Federati
         refusal = UpdateRefused(Refusal.NOT_OPEN, f"Federation {federation.id} has not opened a round {number}.")
         raise translate(refusal)
     return found
+
+
+def _over(row: FederationRoundRow) -> UpdateRefused:
+    return UpdateRefused(Refusal.STALE_ROUND, f"Round {row.round} is over.")
 
 
 def _answer(session: Session, row: FederationRoundRow, client_id: str) -> dict[str, bytes]:
