@@ -36,7 +36,7 @@ UNTRAINED: dict[str, Any] = {
     "seed": 4,
 }
 """A network that is as good as drawn by lot: what it learns, it learns in the federation."""
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 Json = dict[str, Any]
 
@@ -83,6 +83,11 @@ class Operator:
         assert answer.status_code == 201, answer.text
         token: str = answer.json()["token"]
         return token
+
+    def cancel(self, federation_id: str) -> None:
+        """End it without a version: making one takes seconds."""
+        answer = self.api.post(f"/v1/federations/{federation_id}/cancellation")
+        assert (answer.status_code, answer.json()["state"]) == (202, "cancelled"), answer.text
 
     def start(self, federation_id: str) -> None:
         """Begin the rounds."""
