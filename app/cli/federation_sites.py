@@ -118,7 +118,10 @@ class CoapSite(OpenSite):
     """A federation on the CoAP port. It has no .tflite to give: a client brings the file along."""
 
     def __init__(self, server: str, federation: str, token: str, psk: Psk | None) -> None:
-        self._link = FederationLink(server, federation, token, psk)
+        try:
+            self._link = FederationLink(server, federation, token, psk)
+        except BadRequest as error:
+            raise Misused(f"{error}.", "Such as coap://HOST:PORT; coaps:// with --psk-identity.") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -154,8 +157,6 @@ class CoapSite(OpenSite):
         except RefusedAnswer as refusal:
             code = refusal.slug or f"coap_{refusal.code >> 5}_{refusal.code & 31:02d}"
             raise SiteRefused(code, refusal.detail, "") from refusal
-        except BadRequest as error:
-            raise Misused(str(error), "Give it as coap://HOST:PORT, or coaps:// with --psk-identity.") from error
 
 
 def open_site(

@@ -126,7 +126,7 @@ class Connection:
             BadRequest: a coaps:// server without a key, or an address that is none.
             OSError: the address cannot be bound.
         """
-        parts = _server(account)
+        parts = parse_server(account)
         context = Context(serversite=site, loggername="coap-device")
         sleep = Sleep(awake_seconds)
         await context._append_tokenmanaged_messagemanaged_transport(
@@ -185,7 +185,8 @@ class Connection:
         await self.context.shutdown()
 
 
-def _server(account: ServerAccount) -> Any:
+def parse_server(account: ServerAccount) -> Any:
+    """The address of a server, in its parts. Raises BadRequest for one that is none, and for coaps:// without a key."""
     try:
         parts = urlsplit(account.uri)
         usable = parts.scheme in ("coap", "coaps") and bool(parts.hostname) and parts.port != 0

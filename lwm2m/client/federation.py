@@ -12,7 +12,7 @@ from aiocoap import Message
 from aiocoap.error import Error as CoapError
 from aiocoap.numbers.codes import Code as CoapCode
 
-from lwm2m.client.connection import Connection, Psk, ServerAccount
+from lwm2m.client.connection import Connection, Psk, ServerAccount, parse_server
 from lwm2m.codecs import ContentFormat
 from lwm2m.messages import Code, is_success
 from lwm2m.transports.association import AssociationEnded
@@ -44,8 +44,8 @@ class RefusedAnswer(Exception):
 class FederationLink:
     """One client of one federation. Its methods block, each until its exchange is over; close it.
 
-    `server` is coap://HOST:PORT or, with a pre-shared key, coaps://HOST:PORT. Every method raises NoAnswer,
-    RefusedAnswer, or BadRequest for an address that is none.
+    `server` is coap://HOST:PORT or, with a pre-shared key, coaps://HOST:PORT; BadRequest for another. Every method
+    raises NoAnswer or RefusedAnswer.
     """
 
     def __init__(self, server: str, federation: str, token: str, psk: Psk | None = None) -> None:
@@ -53,6 +53,7 @@ class FederationLink:
         self._base = f"{self._server}/fed/{quote(federation, safe='')}"
         self._token = quote(token, safe="")
         self._account = ServerAccount(self._server, lifetime=0, psk=psk)
+        parse_server(self._account)
         self._runner = asyncio.Runner()
         self._connection: Connection | None = None
 
