@@ -56,7 +56,8 @@ class OsBoard:
     """One emulated board; its files lie in a folder of its own and outlive it.
 
     `counts_instructions` makes the board's clock a count of instructions (`-icount shift=0`): figures repeat exactly,
-    and the board's seconds are no longer those of the host.
+    and the board's seconds are no longer those of the host. The port at which the board listens to sensors is one of
+    this machine's loopback as well, under the same number.
     """
 
     def __init__(
@@ -167,7 +168,9 @@ class OsBoard:
 
     def _command(self) -> list[str]:
         machine = machine_command(
-            self.board, self._folder, self._executable, "stdio", counts_instructions=self._counts_instructions
+            *(self.board, self._folder, self._executable, "stdio"),
+            counts_instructions=self._counts_instructions,
+            sensor_port=self.provisioning().sensor_port,
         )
         tether = Path(__file__).with_name("tether.py")
         return [sys.executable, "-I", "-S", str(tether), str(os.getpid()), *machine]
@@ -199,11 +202,14 @@ class OsBoard:
             self._errors += data[: _MAX_ERROR_TEXT - len(self._errors)]
 
 
-def machine_command(board: str, folder: Path, executable: str, serial: str, *, counts_instructions: bool) -> list[str]:
+def machine_command(
+    board: str, folder: Path, executable: str, serial: str, *, counts_instructions: bool, sensor_port: int = 0
+) -> list[str]:
     """The command that is a board whose files are in `folder`; `serial` is where its console goes, as QEMU has it."""
     flash = escaped(folder / FLASH)
+    sensors = f",hostfwd=udp:127.0.0.1:{sensor_port}-:{sensor_port}" if sensor_port else ""
     return [
-        *(executable, "-nographic", "-monitor", "none", "-serial", serial, "-nic", "user,ipv6=off"),
+        *(executable, "-nographic", "-monitor", "none", "-serial", serial, "-nic", f"user,ipv6=off{sensors}"),
         *("-object", f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={flash},share=on"),
         *("-M", f"{_MACHINES[board]},memory-backend=flash"),
         *(("-icount", "shift=0") if counts_instructions else ()),

@@ -26,6 +26,7 @@ MAX_KEY_BYTES = 64
 
 _HEADER = struct.Struct("<4sHH")
 _TLV = struct.Struct("<BH")
+_U16 = struct.Struct("<H")
 _U32 = struct.Struct("<I")
 _SERVER = re.compile(r"coaps?://([0-9.]+):([0-9]{1,5})", re.ASCII)
 
@@ -43,6 +44,7 @@ class Field(IntEnum):
     LIFETIME = 8
     BOARD = 9
     CONFIRM = 10
+    SENSOR_PORT = 11
 
 
 _KNOWN = frozenset(map(int, Field))
@@ -63,7 +65,8 @@ class Provisioning:
     `server` is `coap://IPv4:port` or, with `identity` and `key`, `coaps://IPv4:port`; `signing_key` the uncompressed
     point of the P-256 key that images are signed with; `seed` 32 random bytes of this device alone. Inference begins
     every `period_us` microseconds, back to back at half of the time when 0. A new firmware must have registered
-    `confirm_s` seconds after its start. Raises BadProvisioningError.
+    `confirm_s` seconds after its start. At `sensor_port` sensors nearby give it samples to train on, at none when 0.
+    Raises BadProvisioningError.
     """
 
     endpoint: str
@@ -76,6 +79,7 @@ class Provisioning:
     period_us: int = 100_000
     lifetime_s: int = 120
     confirm_s: int = 120
+    sensor_port: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what the device could not read or use."""
@@ -99,6 +103,7 @@ class Provisioning:
             ("confirm_s", self.confirm_s, 1),
         ):
             _require(name, least <= number <= 0xFFFFFFFF, f"must be within {least}..{0xFFFFFFFF}")
+        _require("sensor_port", 0 <= self.sensor_port <= 0xFFFF, f"must be within 0..{0xFFFF}")
 
     def encode(self) -> bytes:
         """The page without its padding."""
@@ -114,6 +119,8 @@ class Provisioning:
         }
         if self.key:
             values |= {Field.IDENTITY: self.identity.encode(), Field.KEY: self.key}
+        if self.sensor_port:
+            values[Field.SENSOR_PORT] = _U16.pack(self.sensor_port)
         body = b"".join(_TLV.pack(tag, len(value)) + value for tag, value in values.items())
         page = _HEADER.pack(MAGIC, VERSION, len(body)) + body
         return page + _U32.pack(zlib.crc32(page))
@@ -133,11 +140,12 @@ class Provisioning:
             identity=_text(values.get(Field.IDENTITY, b"")),
             key=values.get(Field.KEY, b""),
             **{
-                name: _number(name, values[tag])
-                for name, tag in (
-                    ("period_us", Field.PERIOD),
-                    ("lifetime_s", Field.LIFETIME),
-                    ("confirm_s", Field.CONFIRM),
+                name: _number(name, values[tag], kind)
+                for name, tag, kind in (
+                    ("period_us", Field.PERIOD, _U32),
+                    ("lifetime_s", Field.LIFETIME, _U32),
+                    ("confirm_s", Field.CONFIRM, _U32),
+                    ("sensor_port", Field.SENSOR_PORT, _U16),
                 )
                 if tag in values
             },
@@ -187,7 +195,7 @@ def _text(value: bytes) -> str:
         raise BadProvisioningError("page", "has a text that is no UTF-8") from error
 
 
-def _number(name: str, value: bytes) -> int:
-    _require(name, len(value) == _U32.size, "is no u32")
-    number: int = _U32.unpack(value)[0]
+def _number(name: str, value: bytes, kind: struct.Struct) -> int:
+    _require(name, len(value) == kind.size, f"is no u{8 * kind.size}")
+    number: int = kind.unpack(value)[0]
     return number

@@ -64,11 +64,17 @@ async def server(packages: Packages) -> AsyncIterator[Lwm2mServer]:
 
 @pytest.fixture
 async def start_device(program: Path, tmp_path: Path) -> AsyncIterator[StartDevice]:
-    """start_device(port, endpoint=..., key=..., lifetime=..., telemetry=...): with a key over DTLS."""
+    """start_device(port, endpoint=..., key=..., lifetime=..., telemetry=..., sensor_port=...): with a key over DTLS."""
     async with AsyncExitStack() as stack:
 
         async def start(
-            port: int, *, endpoint: str = ENDPOINT, key: bytes | None = None, lifetime: int = 60, telemetry: int = 0
+            port: int,
+            *,
+            endpoint: str = ENDPOINT,
+            key: bytes | None = None,
+            lifetime: int = 60,
+            telemetry: int = 0,
+            sensor_port: int = 0,
         ) -> Device:
             folder = tmp_path / endpoint
             folder.mkdir(exist_ok=True)
@@ -80,6 +86,7 @@ async def start_device(program: Path, tmp_path: Path) -> AsyncIterator[StartDevi
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
+                env={"SENSOR_PORT": str(sensor_port)},
             )
             device = Device(process, folder)
             stack.push_async_callback(device.stop)

@@ -1,8 +1,9 @@
 """A board trains the head of its model: samples, a round's head, the update; while it infers, and over lost power."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from lwm2m.messages import Code
 from lwm2m.nodes import Resource, ResourceInstance
 from lwm2m.paths import Path as ObjectPath
 from lwm2m.server import Lwm2mServer
+from tests.conftest import PortReserver
 from tests.integration.device_os.conftest import KEY
 from tests.support.device_os import BUILDER
 from tests.support.device_os.board import Build, Oracle, build, provisioning
@@ -131,10 +133,13 @@ def digits() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
 
 
 @pytest.fixture
-async def board(server: Lwm2mServer, made: Build, tmp_path: Path) -> AsyncIterator[Board]:
+async def board(
+    server: Lwm2mServer, made: Build, tmp_path: Path, reserve_udp_port: PortReserver
+) -> AsyncIterator[Board]:
     signing_key = ec.generate_private_key(ec.SECP256R1())
     machine = OsBoard(tmp_path / "board", counts_instructions=True)
     page = provisioning(signing_key, ENDPOINT, server.ports["coaps"], KEY, period_us=0)
+    page = replace(page, sensor_port=reserve_udp_port().release())
     machine.manufacture(made.bootloader, made.signed(signing_key, "firmware", "1.0.0+1"), page)
     await machine.start()
     await until(is_registered(server, ENDPOINT), 60)
@@ -175,6 +180,22 @@ async def test_rounds_make_the_board_better_while_it_infers(board: Board) -> Non
     gap, slowest = await board.number("/26241/0/8"), await board.number("/26241/0/9")
     assert await board.number("/26241/0/12") > inferences
     assert gap < 2 * slowest, "neither a step nor a write to flash delayed an inference"
+
+
+async def test_a_sensor_nearby_gives_samples_that_no_server_sees(board: Board) -> None:
+    port = board.machine.provisioning().sensor_port
+    pictures, labels = digits()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sensor:
+        sensor.setblocking(False)
+        sensor.connect(("127.0.0.1", port))
+        for row in range(5):
+            request = bytes([0x40, 0x02, 0, row, 0xB6]) + b"sample\xff"
+            sample = int(labels[row]).to_bytes(2, "little") + pictures[row].tobytes()
+            await asyncio.get_running_loop().sock_sendall(sensor, request + sample)
+            async with asyncio.timeout(30):
+                answer = await asyncio.get_running_loop().sock_recv(sensor, 100)
+            assert answer == bytes([0x60, Code.CHANGED, 0, row])
+            await board.becomes("/26243/0/1", row + 1)
 
 
 async def test_the_trained_head_answers_instead_of_the_models_own(board: Board) -> None:

@@ -1,4 +1,5 @@
 /* The network side of the device OS as a program: FOLDER ENDPOINT SERVER LIFETIME TELEMETRY ACK_MS [IDENTITY KEYHEX].
+   SENSOR_PORT of the environment is where sensors give samples.
 
    SIGUSR1 gives it another port, as a NAT does. It ends when a reset is requested. */
 #define _POSIX_C_SOURCE 200809L
@@ -11,10 +12,11 @@
 #include "core/clock.h"
 #include "core/training.h"
 #include "core_memory.h"
-#include "training_memory.h"
+#include "federation/sensor.h"
 #include "lwm2m/client.h"
 #include "net/random.h"
 #include "port/datagram.h"
+#include "training_memory.h"
 
 static volatile sig_atomic_t move;
 
@@ -63,8 +65,13 @@ int main(int count, char **arguments)
     if (client_start(&settings) != OS_OK) {
         return fail("the client does not start");
     }
+    const char *sensor_port = getenv("SENSOR_PORT");
+    if (sensor_port != NULL && sensor_start((uint16_t)atoi(sensor_port)) != OS_OK) {
+        return fail("the port for sensors is not to be had");
+    }
     while (!core_memory_reset_requested()) {
         client_poll();
+        sensor_poll();
         (void)training_poll();
         if (move) {
             move = 0;

@@ -16,9 +16,10 @@ PLAIN = Provisioning(
     seed=bytes(range(32)),
 )
 SECURE = replace(PLAIN, server="coaps://10.0.2.2:5684", identity="board-1", key=b"secret" * 4, period_us=0)
+WITH_SENSORS = replace(PLAIN, sensor_port=5690)
 
 
-@pytest.mark.parametrize("page", [PLAIN, SECURE])
+@pytest.mark.parametrize("page", [PLAIN, SECURE, WITH_SENSORS])
 def test_a_page_comes_back_as_it_was_written(page: Provisioning) -> None:
     assert Provisioning.decode(page.encode()) == page
     assert Provisioning.decode(page.encode().ljust(4096, b"\xff")) == page
@@ -54,6 +55,7 @@ def test_a_page_of_a_later_host_is_read_as_far_as_it_is_known() -> None:
         ({"period_us": -1}, "period_us"),
         ({"lifetime_s": 0}, "lifetime_s"),
         ({"confirm_s": 1 << 32}, "confirm_s"),
+        ({"sensor_port": 1 << 16}, "sensor_port"),
     ],
 )
 def test_what_no_device_could_use_is_refused_by_its_field(changes: dict[str, object], field: str) -> None:

@@ -24,6 +24,7 @@ enum field {
     FIELD_LIFETIME,
     FIELD_BOARD,
     FIELD_CONFIRM,
+    FIELD_SENSOR_PORT,
 };
 
 #define BIT(field) (1u << (field))
@@ -85,6 +86,12 @@ static enum os_status take(struct provisioning *into, uint8_t field, const uint8
         return take_number(&into->lifetime_s, value, length);
     case FIELD_CONFIRM:
         return take_number(&into->confirm_s, value, length);
+    case FIELD_SENSOR_PORT:
+        if (length != sizeof into->sensor_port) {
+            return OS_DAMAGED;
+        }
+        into->sensor_port = bytes_u16(value);
+        return OS_OK;
     default:
         return OS_OK; /* a later host may write more */
     }

@@ -23,6 +23,7 @@ struct provisioning {
     uint32_t period_us;                    /* of inference; 0: back to back at half of the time */
     uint32_t lifetime_s;                   /* of the registration */
     uint32_t confirm_s;                    /* how long a new firmware may take to register */
+    uint16_t sensor_port;                  /* where sensors nearby give samples; 0: nowhere */
 };
 
 /* Reads a page of at most `size` bytes; OS_DAMAGED when it is none, or a part is missing or too long. */

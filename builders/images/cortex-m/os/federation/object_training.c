@@ -1,9 +1,9 @@
 /* Object 26243, "TinyMLaaS training": labelled samples, a round of training, and what came of it. */
 #include "federation/objects.h"
+#include "federation/sample.h"
 #include "federation/training_refusal.h"
 #include "training/training.h"
 
-#define LABEL_BYTES 2u
 #define ARGUMENTS 3u
 #define ARGUMENT_DIGITS 9u /* fits an uint32 with no look at the last digit */
 
@@ -91,14 +91,10 @@ static enum coap_code write(uint16_t instance, uint16_t resource, const struct v
 {
     (void)instance;
     const char *why = 0;
-    if (resource == USE) {
-        return training_answer(training_use_trained(value->integer != 0, check, &why), why);
+    if (resource == SAMPLE) {
+        return sample_take(value->data, value->length, check);
     }
-    if (value->length < LABEL_BYTES) {
-        return refuse(COAP_BAD_REQUEST, "a sample begins with its label, two bytes");
-    }
-    uint16_t label = (uint16_t)(value->data[0] | value->data[1] << 8);
-    int status = training_add_sample(label, value->data + LABEL_BYTES, value->length - LABEL_BYTES, check, &why);
+    int status = training_use_trained(value->integer != 0, check, &why);
     return training_answer(status, why);
 }
 

@@ -1,4 +1,4 @@
-/* One UDP socket over IPv4: what a port of the OS to a network stack provides. */
+/* A UDP socket over IPv4, and a second one that listens: what a port of the OS to a network stack provides. */
 #ifndef PORT_DATAGRAM_H
 #define PORT_DATAGRAM_H
 
@@ -25,6 +25,13 @@ enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, 
 
 /* The next datagram, or 0. One that is longer than `capacity` is dropped. */
 uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capacity);
+
+/* The second socket, at a port that others know. */
+enum os_status datagram_listen(uint16_t port);
+
+/* The same as above for it; what is sent comes from its port. */
+uint32_t datagram_heard(struct udp_address *from, uint8_t *data, uint32_t capacity);
+enum os_status datagram_reply(const struct udp_address *to, const uint8_t *data, uint32_t length);
 
 /* Whether something waits to be received or to be driven: then the processor does not sleep. */
 bool datagram_pending(void);

@@ -1,4 +1,4 @@
-/* The UDP socket on lwIP over the LAN9118, with an address from DHCP. */
+/* The UDP sockets on lwIP over the LAN9118, with an address from DHCP. */
 #include <string.h>
 
 #include "core/clock.h"
@@ -18,18 +18,25 @@
 #define PORTS 16384u
 #define PORT_TRIES 8u
 #define WAITING 6u        /* datagrams that have come and are not taken yet; another one is lost, as on a wire */
+#define WAITING_SECOND 3u /* of the socket that listens: together they are fewer than there are buffers */
 #define FRAMES_A_TURN 16u
 
 static struct netif interface;
-static struct udp_pcb *socket;
 static uint32_t moves;
 static ip4_addr_t last_address;
 
-static struct waiting {
+struct waiting {
     struct pbuf *data;
     struct udp_address from;
-} waiting[WAITING];
-static uint32_t first_waiting, waiting_count;
+};
+
+struct socket {
+    struct udp_pcb *control;
+    struct waiting waiting[WAITING];
+    uint32_t room, first, count;
+};
+
+static struct socket own = {.room = WAITING}, second = {.room = WAITING_SECOND};
 
 u32_t sys_now(void)
 {
@@ -108,37 +115,49 @@ enum os_status ethernet_start(const uint8_t address[LAN9118_ADDRESS_BYTES])
 
 static void arrived(void *context, struct udp_pcb *at, struct pbuf *data, const ip_addr_t *from, u16_t port)
 {
-    (void)context;
+    struct socket *socket = context;
     (void)at;
-    if (waiting_count == WAITING) {
+    if (socket->count == socket->room) {
         pbuf_free(data);
         return;
     }
-    struct waiting *place = &waiting[(first_waiting + waiting_count) % WAITING];
+    struct waiting *place = &socket->waiting[(socket->first + socket->count) % WAITING];
     place->data = data;
     place->from = (struct udp_address){lwip_ntohl(ip4_addr_get_u32(ip_2_ip4(from))), port};
-    waiting_count++;
+    socket->count++;
 }
 
 enum os_status datagram_open(void)
 {
-    if (socket != NULL) {
-        udp_remove(socket);
+    if (own.control != NULL) {
+        udp_remove(own.control);
         moves++;
     }
-    socket = udp_new();
-    for (uint32_t tries = 0; socket != NULL && tries < PORT_TRIES; tries++) {
-        if (udp_bind(socket, IP4_ADDR_ANY, (u16_t)(FIRST_PORT + random_below(PORTS))) == ERR_OK) {
-            udp_recv(socket, arrived, NULL);
+    own.control = udp_new();
+    for (uint32_t tries = 0; own.control != NULL && tries < PORT_TRIES; tries++) {
+        if (udp_bind(own.control, IP4_ADDR_ANY, (u16_t)(FIRST_PORT + random_below(PORTS))) == ERR_OK) {
+            udp_recv(own.control, arrived, &own);
             return OS_OK;
         }
     }
     return OS_IO;
 }
 
+enum os_status datagram_listen(uint16_t port)
+{
+    if (second.control == NULL) {
+        second.control = udp_new();
+    }
+    if (second.control == NULL || udp_bind(second.control, IP4_ADDR_ANY, port) != ERR_OK) {
+        return OS_IO;
+    }
+    udp_recv(second.control, arrived, &second);
+    return OS_OK;
+}
+
 bool datagram_up(void)
 {
-    return socket != NULL && dhcp_supplied_address(&interface);
+    return own.control != NULL && dhcp_supplied_address(&interface);
 }
 
 uint32_t datagram_moves(void)
@@ -146,7 +165,7 @@ uint32_t datagram_moves(void)
     return moves;
 }
 
-enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, uint32_t length)
+static enum os_status send(struct udp_pcb *control, const struct udp_address *to, const uint8_t *data, uint32_t length)
 {
     ip_addr_t address = IPADDR4_INIT(lwip_htonl(to->ip));
     struct pbuf *buffer = datagram_up() ? pbuf_alloc(PBUF_TRANSPORT, (u16_t)length, PBUF_RAM) : NULL;
@@ -155,19 +174,29 @@ enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, 
     }
     err_t error = pbuf_take(buffer, data, (u16_t)length);
     if (error == ERR_OK) {
-        error = udp_sendto(socket, buffer, &address, to->port);
+        error = udp_sendto(control, buffer, &address, to->port);
     }
     (void)pbuf_free(buffer);
     return error == ERR_OK ? OS_OK : OS_IO;
 }
 
-uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capacity)
+enum os_status datagram_send(const struct udp_address *to, const uint8_t *data, uint32_t length)
 {
-    while (waiting_count > 0) {
-        struct waiting *next = &waiting[first_waiting];
+    return send(own.control, to, data, length);
+}
+
+enum os_status datagram_reply(const struct udp_address *to, const uint8_t *data, uint32_t length)
+{
+    return send(second.control, to, data, length);
+}
+
+static uint32_t receive(struct socket *socket, struct udp_address *from, uint8_t *data, uint32_t capacity)
+{
+    while (socket->count > 0) {
+        struct waiting *next = &socket->waiting[socket->first];
         uint32_t length = next->data->tot_len;
-        first_waiting = (first_waiting + 1) % WAITING;
-        waiting_count--;
+        socket->first = (socket->first + 1) % WAITING;
+        socket->count--;
         *from = next->from;
         if (length <= capacity) {
             (void)pbuf_copy_partial(next->data, data, (u16_t)length, 0);
@@ -180,9 +209,19 @@ uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capa
     return 0;
 }
 
+uint32_t datagram_receive(struct udp_address *from, uint8_t *data, uint32_t capacity)
+{
+    return receive(&own, from, data, capacity);
+}
+
+uint32_t datagram_heard(struct udp_address *from, uint8_t *data, uint32_t capacity)
+{
+    return receive(&second, from, data, capacity);
+}
+
 bool datagram_pending(void)
 {
-    return waiting_count > 0 || lan9118_pending();
+    return own.count > 0 || second.count > 0 || lan9118_pending();
 }
 
 void datagram_poll(void)

@@ -30,7 +30,7 @@
 #define MEM_ALIGNMENT 4
 #define MEM_SIZE 8192 /* frames on their way out, and the state of DHCP */
 #define MEMP_NUM_PBUF 8
-#define MEMP_NUM_UDP_PCB 2 /* DHCP and ours */
+#define MEMP_NUM_UDP_PCB 3 /* DHCP, ours, and the one that listens */
 #define MEMP_NUM_SYS_TIMEOUT 8
 #define PBUF_POOL_SIZE 10 /* more than datagrams that wait to be taken */
 #define PBUF_POOL_BUFSIZE 1536 /* a frame in one piece */

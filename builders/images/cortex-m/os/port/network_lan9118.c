@@ -1,8 +1,10 @@
 /* The network side of a board: random numbers, Ethernet, and the client, from what the provisioning page says. */
 #include <string.h>
 
+#include "console.h"
 #include "core/network.h"
 #include "core/start_number.h"
+#include "federation/sensor.h"
 #include "lwm2m/client.h"
 #include "net/random.h"
 #include "port/datagram.h"
@@ -61,6 +63,9 @@ int network_start(const struct provisioning *page)
     if (status == OS_OK) {
         status = client_start(&settings);
     }
+    if (status == OS_OK && sensor_start(page->sensor_port) != OS_OK) {
+        console_text("net: there is no port for sensors\n"); /* the server is reached all the same */
+    }
     started = status == OS_OK;
     return status;
 }
@@ -69,6 +74,7 @@ void network_poll(void)
 {
     if (started) {
         client_poll();
+        sensor_poll();
     }
 }
 
