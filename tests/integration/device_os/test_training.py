@@ -39,6 +39,7 @@ EMPTY: Weights = (np.zeros((FEATURES, CLASSES), np.float32), np.zeros(CLASSES, n
 ALWAYS_0: Weights = (EMPTY[0], np.array([5, *[0] * (CLASSES - 1)], np.float32))
 TAUGHT, HELD_OUT = 60, 40
 RUNS, TRAINED = 1, 2
+DELIVERED, INSTALLED = 3, 4
 
 
 def at(text: str) -> ObjectPath:
@@ -132,11 +133,19 @@ def digits() -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     return (np.rint(found.images * 255 / 16) - 128).astype(np.int8), found.target
 
 
+@pytest.fixture(scope="module")
+def signing_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
 @pytest.fixture
 async def board(
-    server: Lwm2mServer, made: Build, tmp_path: Path, reserve_udp_port: PortReserver
+    server: Lwm2mServer,
+    made: Build,
+    signing_key: ec.EllipticCurvePrivateKey,
+    tmp_path: Path,
+    reserve_udp_port: PortReserver,
 ) -> AsyncIterator[Board]:
-    signing_key = ec.generate_private_key(ec.SECP256R1())
     machine = OsBoard(tmp_path / "board", counts_instructions=True)
     page = provisioning(signing_key, ENDPOINT, server.ports["coaps"], KEY, period_us=0)
     page = replace(page, sensor_port=reserve_udp_port().release())
@@ -223,6 +232,32 @@ async def test_the_trained_head_answers_instead_of_the_models_own(board: Board) 
     assert (await board.write("/26242/0/0", picture)).success
     await board.becomes("/26242/0/2", 3)
     assert await board.value("/26242/0/1") == own
+
+
+async def test_a_model_of_a_slot_brings_its_head_along(
+    board: Board, made: Build, signing_key: ec.EllipticCurvePrivateKey
+) -> None:
+    """What was held and trained for the model before is put aside, and its head is there when that runs again."""
+    await board.teach(range(3))
+    await board.give(1, EMPTY)
+    await board.train(1, epochs=1, rate=20_000)
+    await board.becomes("/26243/0/0", TRAINED)
+    package = made.signed(signing_key, "model-a", "2.0.0+7")
+    assert (await board.server.push(ENDPOINT, at("/9/0/2"), package)).success
+    await board.becomes("/9/0/7", DELIVERED)
+    assert (await board.execute("/9/0/4")).success
+    await board.becomes("/9/0/7", INSTALLED)
+    assert (await board.execute("/9/0/10")).success
+    await board.becomes("/26241/0/6", "a")
+    assert await board.number("/26243/0/1") == 0
+    assert (await board.update()).samples == 3  # the same model, so its head is that of the slot's too
+
+    await board.teach(range(20))
+    await board.give(2, ALWAYS_0)
+    await board.train(2, epochs=5, rate=20_000)
+    await board.becomes("/26243/0/0", TRAINED)
+    update = await board.update()
+    assert (update.round, update.samples, update.base) == (2, 20, weights_sha256(ALWAYS_0))
 
 
 async def test_power_lost_in_a_training_leaves_the_round_before_and_the_board_goes_on(board: Board) -> None:
