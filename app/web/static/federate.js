@@ -7,7 +7,17 @@ import { SamplesError, prepared, readFile } from "/web/samples.js";
 
 const $ = (id) => document.getElementById(id);
 
-const page = { client: null, network: null, samples: null, leave: null, losses: [], marks: [], rows: new Map() };
+const page = {
+  client: null,
+  network: null,
+  samples: null,
+  drawing: null,
+  leave: null,
+  running: false,
+  losses: [],
+  marks: [], // where rounds begin among the losses
+  rows: new Map(),
+};
 
 // What comes behind the # is never sent to a server and stands in no log.
 function begin() {
@@ -17,13 +27,16 @@ function begin() {
   onClick("join", join);
   onClick("start", start);
   $("stop").addEventListener("click", () => page.leave?.abort(new DOMException("left", "AbortError")));
+  $("wipe").addEventListener("click", () => page.drawing.wipe());
   $("file").addEventListener("change", guarded(async () => hold(await readFile($("file").files[0]))));
   if (given.has("federation") && given.has("token")) guarded(join)();
 }
 
 async function join() {
+  if (page.running) throw new Error("Leave the federation first.");
   page.leave = new AbortController();
-  page.client = new FederationClient($("federation").value.trim(), $("token").value.trim(), page.leave.signal);
+  const away = (seconds) => ($("state").textContent = `The server does not answer; it is asked again in ${Math.ceil(seconds)} s.`);
+  page.client = new FederationClient($("federation").value.trim(), $("token").value.trim(), page.leave.signal, away);
   const federation = await page.client.description();
   if (federation.trainable === null) throw new Error("The federation is not prepared yet: join in a moment.");
   const { Network } = await tensorflow();
@@ -31,6 +44,10 @@ async function join() {
   $("about").textContent =
     `${federation.name}: ${page.network.task}, ${page.network.inputShape.join("x")} values in, ` +
     `${page.network.outputs} out, ${federation.settings.rounds} rounds.`;
+  Object.assign(page, { samples: null, losses: [], marks: [], rows: new Map() }); // of a federation joined before
+  $("rounds").replaceChildren();
+  $("held").textContent = "No samples yet.";
+  $("start").disabled = true;
   $("samples").hidden = $("training").hidden = false;
   offerDrawing();
 }
@@ -49,7 +66,7 @@ function hold(found) {
   const { count, labels } = page.samples;
   const kinds = page.network.task === "classification" ? ` of ${new Set(labels).size} labels` : "";
   $("held").textContent = `${count} ${count === 1 ? "sample" : "samples"}${kinds} on this machine.`;
-  $("start").disabled = page.leave === null;
+  $("start").disabled = page.running;
 }
 
 function joined(one, other) {
@@ -62,21 +79,20 @@ function joined(one, other) {
 function offerDrawing() {
   const [height, width, channels] = page.network.inputShape;
   if (page.network.task !== "classification" || page.network.inputShape.length !== 3 || channels !== 1) return;
-  const drawing = new Drawing($("canvas"));
+  page.drawing ??= new Drawing($("canvas"));
   $("labels").replaceChildren(
     ...page.network.labels.map((name) => {
       const button = Object.assign(document.createElement("button"), { type: "button", textContent: name });
       const add = guarded(async () => {
-        const values = drawing.sample(height, width);
+        const values = page.drawing.sample(height, width);
         if (values === null) throw new SamplesError("Nothing is drawn yet.");
         hold({ values, shape: [height, width, 1], count: 1, labels: [name] });
-        drawing.wipe();
+        page.drawing.wipe();
       });
       button.addEventListener("click", add);
       return button;
     }),
   );
-  $("wipe").addEventListener("click", () => drawing.wipe());
   $("drawing").hidden = false;
 }
 
@@ -87,16 +103,16 @@ async function start() {
     page.leave = new AbortController();
     page.client.signal = page.leave.signal;
   }
-  $("start").disabled = true;
+  page.running = $("start").disabled = true;
   $("stop").hidden = false;
   try {
-    await takePart(page.client, page.network, page.samples, tell);
+    await takePart(page.client, page.network, () => page.samples, tell);
     $("state").textContent = "The federation has ended. Thank you for taking part.";
   } catch (error) {
     if (error.name !== "AbortError") throw error;
     $("state").textContent = "You have left. Take part again whenever you like.";
   } finally {
-    $("start").disabled = false;
+    page.running = $("start").disabled = false;
     $("stop").hidden = true;
   }
 }

@@ -18,7 +18,9 @@ export class Refused extends Error {
 }
 
 export class FederationClient {
-  constructor(id, token, signal) {
+  // `away(seconds)` hears when the server did not answer and how long until it is asked again.
+  constructor(id, token, signal, away) {
+    this.away = away;
     this.path = `/v1/federations/${encodeURIComponent(id)}`;
     this.token = token;
     this.signal = signal;
@@ -55,7 +57,9 @@ export class FederationClient {
       const answer = await this.attempt(path, { ...options, headers });
       if (answer?.ok) return answer;
       if (answer !== null && !PASSES.has(answer.status)) throw new Refused(answer.status, await problemOf(answer));
-      await pause(seconds * (0.5 + Math.random()), this.signal);
+      const wait = seconds * (0.5 + Math.random()); // not all clients at the same moment
+      this.away(wait);
+      await pause(wait, this.signal);
     }
   }
 
@@ -69,7 +73,8 @@ export class FederationClient {
   }
 }
 
-// Takes part until the federation has ended; `tell(what, details)` says what happens.
+// Takes part until the federation has ended, with the samples that there are at a round's begin; `tell(what, details)`
+// says what happens.
 export async function takePart(client, network, samples, tell) {
   let last = null;
   for (;;) {
@@ -81,7 +86,7 @@ export async function takePart(client, network, samples, tell) {
       continue;
     }
     try {
-      await round(client, network, samples, assignment, tell);
+      await round(client, network, samples(), assignment, tell);
     } catch (error) {
       // Too late, or sent already before the page was loaded anew: the next round is another one.
       if (!(error instanceof Refused) || error.status === 401) throw error;

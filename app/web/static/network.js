@@ -3,6 +3,7 @@
 import * as tf from "/web/tf.min.js";
 
 const EVALUATION_BATCH = 256;
+const BREATH_MILLISECONDS = 50;
 const SMALL_PARAMETERS = 200_000; // below it starting shaders takes longer than computing without them
 
 export class NetworkError extends Error {}
@@ -63,11 +64,12 @@ export class Network {
         batchSize,
         shuffle: true,
         verbose: 0,
+        yieldEvery: "never", // it would wait for a frame to be drawn, and in a tab in the background none ever is
         callbacks: {
-          onEpochEnd: async (number, logs) => {
+          onBatchEnd: breather(),
+          onEpochEnd: (number, logs) => {
             loss = logs.loss;
             epoch(number + 1, loss);
-            await tf.nextFrame(); // the page stays alive
           },
         },
       });
@@ -108,6 +110,20 @@ export class Network {
       return [x, scaled(targets, this.scaling.target_mean, this.scaling.target_deviation)];
     });
   }
+}
+
+// Lets the page react now and then.
+function breather() {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < BREATH_MILLISECONDS) return;
+    await new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = () => (port1.close(), resolve());
+      port2.postMessage(null); // a timer would be slowed down in the background
+    });
+    last = performance.now();
+  };
 }
 
 function scaled(values, mean, deviation) {

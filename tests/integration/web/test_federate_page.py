@@ -81,8 +81,10 @@ def federate() -> Iterator[Federate]:
         context.__exit__(None, None, None)
 
 
-def join(browser: Browser, address: str, token: str) -> tuple[Page, Watched]:
+def join(browser: Browser, address: str, token: str, *, background: bool = False) -> tuple[Page, Watched]:
     page = browser.new_page()
+    if background:  # no frame is ever drawn there
+        page.add_init_script("globalThis.requestAnimationFrame = () => 0")
     watched = Watched.over(page)
     page.goto(f"{address}/federate#federation={ID}&token={token}")
     expect(page.locator("#samples")).to_be_visible(timeout=20_000)
@@ -143,12 +145,12 @@ def assert_without_samples(watched: Watched, pictures: Any) -> None:
         assert not any(picture.tobytes() in body or floats[64:128] in body for body in sent)
 
 
-def test_002_5_a_drawn_digit_is_a_sample_and_a_server_that_was_away_is_asked_again(
+def test_002_5_a_drawn_digit_is_a_sample_and_a_tab_in_the_background_asks_again_when_the_server_was_away(
     browser_of_module: Browser, federate: Federate
 ) -> None:
     federation, address = federate(clients=1, rounds=1, epochs=1)
     federation.away = 2
-    page, watched = join(browser_of_module, address, "token-0")
+    page, watched = join(browser_of_module, address, "token-0", background=True)
     page.click('#labels button:text-is("1")')
     expect(page.locator("#error")).to_have_text("Nothing is drawn yet.")
     page.locator("#canvas").scroll_into_view_if_needed()
@@ -162,6 +164,7 @@ def test_002_5_a_drawn_digit_is_a_sample_and_a_server_that_was_away_is_asked_aga
     expect(page.locator("#held")).to_have_text("1 sample of 1 labels on this machine.")
     expect(page.locator("#error")).to_be_hidden()
     page.click("#start")
+    expect(page.locator("#state")).to_contain_text("The server does not answer; it is asked again")
     expect(page.locator("#state")).to_contain_text("The federation has ended", timeout=30_000)
     assert [update.samples for _, _, update in federation.received] == [1]
     assert len([request for request in watched.requests if "/assignment" in request]) >= 4
