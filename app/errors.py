@@ -19,11 +19,9 @@ The capabilities (`zoo`, `builders`) raise errors of their own that know no HTTP
 
 from builders.errors import BuilderError, BuildRefusedError
 from lwm2m.errors import Lwm2mError, NotRegistered
-from zoo.datasets.errors import DatasetError
-from zoo.errors import ModelError
-from zoo.federated.errors import FederatedError, Refusal
+from zoo.errors import ZooError
+from zoo.federated.errors import Refusal
 from zoo.training.errors import RecipeError
-from zoo.training.offload.errors import OffloadError
 
 
 class AppError(Exception):
@@ -151,15 +149,12 @@ _BY_CODE: dict[str, type[AppError]] = {
 }
 
 
-CapabilityError = ModelError | DatasetError | RecipeError | OffloadError | FederatedError | BuilderError
-
-
-def translate(error: CapabilityError) -> AppError:
+def translate(error: ZooError | BuilderError) -> AppError:
     """The server's error for a capability's error; unknown codes are refusals (422)."""
     if isinstance(error, BuildRefusedError):
         return Invalid(error.reason, str(error), error.remedy)
     kind = _BY_CODE.get(error.code, Invalid)
-    field = getattr(error, "field", None)
+    field = error.field
     if isinstance(error, RecipeError):
         field = f"body.recipe.{field}" if field else "body.recipe"
     return kind(error.code, str(error), error.remedy, field)

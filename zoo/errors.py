@@ -1,15 +1,20 @@
-"""What can be wrong with a model or with the values given to one.
+"""What can be wrong with a model or with the values given to one; and the root of every error under `zoo/`.
 
-ModelError                 code                raised by
-├─ ModelTooLargeError      model_too_large     inspect
-├─ NotTfliteError          not_tflite          inspect
-├─ ModelTruncatedError     model_truncated     inspect: an offset points past the end of the file
-├─ ModelMalformedError     model_malformed     inspect: the parts contradict each other
-├─ UnsupportedModelError   unsupported_model   inspect, predict: well formed, but nothing here runs such a model
-├─ FloatModelError         float_model         require_int8
-├─ OracleFailedError       oracle_failed       oracle: the interpreter refused the model, crashed or met its limits
-├─ BadInputError           bad_input           predict
-└─ NoSuchModelError        no_such_model       cards
+ZooError                      code                raised by
+├─ ModelError
+│  ├─ ModelTooLargeError      model_too_large     inspect
+│  ├─ NotTfliteError          not_tflite          inspect
+│  ├─ ModelTruncatedError     model_truncated     inspect: an offset points past the end of the file
+│  ├─ ModelMalformedError     model_malformed     inspect: the parts contradict each other
+│  ├─ UnsupportedModelError   unsupported_model   inspect, predict: well formed, but nothing here runs such a model
+│  ├─ FloatModelError         float_model         require_int8
+│  ├─ OracleFailedError       oracle_failed       oracle: the interpreter refused the model, crashed or met its limits
+│  ├─ BadInputError           bad_input           predict
+│  └─ NoSuchModelError        no_such_model       cards
+├─ DatasetError               zoo.datasets.errors
+├─ TrainingError              zoo.training.errors
+│  └─ OffloadError            zoo.training.offload.errors
+└─ FederatedError             zoo.federated.errors
 
 Nothing here knows HTTP: the server maps a code to a status.
 """
@@ -19,16 +24,22 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class ModelError(Exception):
-    """Base of every error of this package: a slug for machines, a message and a remedy for people."""
+class ZooError(Exception):
+    """The root: a slug for machines, a sentence and a remedy for people, and the field at fault where there is one."""
 
-    code: ClassVar[str]
-    default_remedy: ClassVar[str]
+    code: str
+    default_remedy: ClassVar[str] = ""
+    default_field: ClassVar[str | None] = None
 
-    def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, detail: str, remedy: str | None = None, *, field: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
         self.remedy = self.default_remedy if remedy is None else remedy
+        self.field = self.default_field if field is None else field
+
+
+class ModelError(ZooError):
+    """A model, or what is given to one."""
 
 
 class ModelTooLargeError(ModelError):

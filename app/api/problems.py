@@ -10,14 +10,10 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.contract.models import Error, Problem
-from app.errors import AppError, CapabilityError, Unauthorised, translate
+from app.errors import AppError, Unauthorised, translate
 from app.storage.pages import BadCursor
 from builders.errors import BuilderError
-from zoo.datasets.errors import DatasetError
-from zoo.errors import ModelError
-from zoo.federated.errors import FederatedError
-from zoo.training.errors import RecipeError
-from zoo.training.offload.errors import OffloadError
+from zoo.errors import ZooError
 
 MEDIA_TYPE = "application/problem+json"
 _log = structlog.get_logger(__name__)
@@ -64,13 +60,9 @@ def install(app: FastAPI) -> None:
     async def app_error(_request: Request, error: AppError) -> JSONResponse:
         return of_error(error)
 
-    @app.exception_handler(ModelError)
-    @app.exception_handler(DatasetError)
-    @app.exception_handler(RecipeError)
-    @app.exception_handler(OffloadError)
-    @app.exception_handler(FederatedError)
+    @app.exception_handler(ZooError)
     @app.exception_handler(BuilderError)
-    async def capability_error(_request: Request, error: CapabilityError) -> JSONResponse:
+    async def capability_error(_request: Request, error: ZooError | BuilderError) -> JSONResponse:
         return of_error(translate(error))
 
     @app.exception_handler(BadCursor)

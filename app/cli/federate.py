@@ -9,15 +9,13 @@ from app.cli import files
 from app.cli.errors import EndedBadly, Misused
 from app.cli.output import facts
 from app.cli.session import Session, session_of
-from zoo.errors import ModelError
+from zoo.errors import ZooError
 from zoo.federated.clients import Trainer, Training
 from zoo.federated.coordinator import Rules
 from zoo.federated.documents import Form
-from zoo.federated.errors import FederatedError
 from zoo.federated.page import page, summary
 from zoo.federated.scenario import DIGITS, Scenario, Split, initial
 from zoo.federated.simulate import FEDERATED, Comparison, Simulation
-from zoo.training.errors import TrainingError
 
 commands = typer.Typer(no_args_is_help=True, help="Federated learning: models learn where the data is.")
 
@@ -91,7 +89,7 @@ def simulate(
         dealt, held_out = scenario.dealt(split, clients, alpha, seed)
         trainer = _trainer(session, model, batch_size, seed)
         found = _run(session, Simulation(trainer, dealt, held_out, rules, training, attack))
-    except (FederatedError, TrainingError, ModelError) as error:
+    except ZooError as error:
         raise EndedBadly(str(error), error.remedy) from error
     settings = {
         "model": model,

@@ -1,6 +1,7 @@
 """`tinymlaas train`: models made from data."""
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,6 +39,16 @@ Seed = Annotated[int | None, typer.Option(min=0, help="In place of the recipe's.
 Activate = Annotated[bool, typer.Option("--activate", help="Make the new version the active one.")]
 
 
+@dataclass(frozen=True, slots=True)
+class _Learning:
+    """What every kind that learns is asked with, by the names of the API."""
+
+    snapshot: str | None
+    epochs: int | None
+    seed: int | None
+    activate: bool
+
+
 @commands.command()
 def new(
     context: typer.Context,
@@ -50,17 +61,8 @@ def new(
     wait: Wait = True,
 ) -> None:
     """Train a new network by a recipe."""
-    _start(
-        context,
-        "centralised",
-        model,
-        wait,
-        recipe=recipe,
-        snapshot=snapshot,
-        epochs=epochs,
-        seed=seed,
-        activate=activate,
-    )
+    learning = _Learning(snapshot, epochs, seed, activate)
+    _start(context, "centralised", model, wait, recipe=recipe, **asdict(learning))
 
 
 @commands.command("continue")
@@ -76,18 +78,8 @@ def continue_(
     wait: Wait = True,
 ) -> None:
     """Train a version on with other data: its network, its weights."""
-    _start(
-        context,
-        "incremental",
-        model,
-        wait,
-        recipe=recipe,
-        parent=parent,
-        snapshot=snapshot,
-        epochs=epochs,
-        seed=seed,
-        activate=activate,
-    )
+    learning = _Learning(snapshot, epochs, seed, activate)
+    _start(context, "incremental", model, wait, recipe=recipe, parent=parent, **asdict(learning))
 
 
 @commands.command()
@@ -103,18 +95,8 @@ def transfer(
     wait: Wait = True,
 ) -> None:
     """Give a frozen version a new head."""
-    _start(
-        context,
-        "transfer",
-        model,
-        wait,
-        recipe=recipe,
-        parent=parent,
-        snapshot=snapshot,
-        epochs=epochs,
-        seed=seed,
-        activate=activate,
-    )
+    learning = _Learning(snapshot, epochs, seed, activate)
+    _start(context, "transfer", model, wait, recipe=recipe, parent=parent, **asdict(learning))
 
 
 @commands.command()

@@ -21,9 +21,8 @@ from app.storage import drift
 from app.storage.columns import now
 from app.storage.database import Database, Transaction
 from app.storage.drift_tables import DriftMonitorRow
-from zoo.datasets.errors import DatasetError
 from zoo.datasets.split import Plan
-from zoo.training.errors import RecipeError
+from zoo.errors import ZooError
 
 _log = structlog.get_logger(__name__)
 
@@ -87,7 +86,7 @@ class DriftActions:
                 self._act(alarm_id, monitor)
             except AppError as error:
                 self._fail(alarm_id, error)
-            except (DatasetError, RecipeError) as error:
+            except ZooError as error:
                 self._fail(alarm_id, translate(error))
             except Exception as error:  # noqa: BLE001 - left pending it would break off again with every alarm to come
                 self._fail(alarm_id, AppError(BROKEN_OFF["slug"], BROKEN_OFF["detail"], BROKEN_OFF["remedy"]))

@@ -14,21 +14,11 @@ Nothing here knows HTTP: the server maps a code to a status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from zoo.errors import ZooError
 
 
-class DatasetError(Exception):
-    """Base of every error of this package: a slug for machines, a message and a remedy for people, and the field."""
-
-    code: ClassVar[str]
-    default_remedy: ClassVar[str]
-    default_field: ClassVar[str | None] = None
-
-    def __init__(self, message: str, *, remedy: str | None = None, field: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = self.default_remedy if remedy is None else remedy
-        self.field = self.default_field if field is None else field
+class DatasetError(ZooError):
+    """A dataset, or what is uploaded to one."""
 
 
 class UnreadableUploadError(DatasetError):

@@ -14,7 +14,8 @@ Nothing here knows HTTP or CoAP: each server maps a code to a status.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+
+from zoo.errors import ZooError
 
 
 class Refusal(StrEnum):
@@ -52,16 +53,8 @@ REMEDIES = {
 """What a client does next, by refusal."""
 
 
-class FederatedError(Exception):
-    """Base of every error of this package: a slug for machines, a sentence and a remedy for people."""
-
-    code: str
-    default_remedy: ClassVar[str] = ""
-
-    def __init__(self, detail: str, remedy: str | None = None) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.remedy = self.default_remedy if remedy is None else remedy
+class FederatedError(ZooError):
+    """A federation, or what takes part in one."""
 
 
 class DocumentRefused(FederatedError):

@@ -15,19 +15,11 @@ Nothing here knows HTTP: the server maps a code to a status.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from zoo.errors import ZooError
 
 
-class TrainingError(Exception):
-    """Base: a slug for machines, a message and a remedy for people, and the field at fault where there is one."""
-
-    code: ClassVar[str]
-    default_remedy: ClassVar[str]
-
-    def __init__(self, message: str, *, field: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
-        self.remedy = remedy or self.default_remedy
+class TrainingError(ZooError):
+    """A training, or what is given to one."""
 
 
 class RecipeError(TrainingError):

@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import TextIO
 
 from zoo.datasets import snapshot
-from zoo.datasets.errors import DatasetError
-from zoo.errors import ModelError
+from zoo.errors import ZooError
 from zoo.training.data import TrainingData
-from zoo.training.errors import DataError, TrainingError
+from zoo.training.errors import DataError
 from zoo.training.job import ERROR, JOB, LOCK, RESULT, Job
 from zoo.training.kinds import KINDS, carry_out
 from zoo.training.recipe import parse_recipe
@@ -45,7 +44,7 @@ def main(folder: Path, parent: int) -> int:
         _limit_files_and_time(job)
         try:
             outcome = _carry_out(job, folder, progress)
-        except (TrainingError, DatasetError, ModelError) as error:
+        except ZooError as error:
             _write(folder / ERROR, json.dumps(_told(error)))
             return 1
         except Exception as error:
@@ -87,12 +86,12 @@ def _carry_out(job: Job, folder: Path, progress: TextIO) -> str:
     return carry_out(job.kind, work).to_json()
 
 
-def _told(error: TrainingError | DatasetError | ModelError) -> dict[str, str | None]:
+def _told(error: ZooError) -> dict[str, str | None]:
     return {
         "slug": error.code,
         "detail": str(error),
         "remedy": error.remedy,
-        "field": getattr(error, "field", None),
+        "field": error.field,
     }
 
 

@@ -24,7 +24,7 @@ NAMES = tuple(entry.name for entry in catalog())
 def code_of(data: bytes) -> str:
     with pytest.raises(ModelError) as caught:
         inspect(data)
-    assert caught.value.message
+    assert caught.value.detail
     assert caught.value.remedy
     return caught.value.code
 

@@ -77,7 +77,7 @@ def test_values_past_the_range_saturate() -> None:
 def test_a_misfit_names_its_place_and_the_expected_shape(instances: list[object], place: str) -> None:
     with pytest.raises(BadInputError, match=place) as caught:
         predict(SINE, instances)
-    assert "shape [1]" in caught.value.message
+    assert "shape [1]" in caught.value.detail
     assert caught.value.code == "bad_input"
 
 

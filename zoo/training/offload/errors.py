@@ -11,18 +11,11 @@ OffloadError (a TrainingError)   code                 raised by
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from zoo.training.errors import TrainingError
 
 
 class OffloadError(TrainingError):
-    """Base; `default_field` is where the fault is when nothing more is known."""
-
-    default_field: ClassVar[str | None] = None
-
-    def __init__(self, message: str, *, field: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(message, field=field or self.default_field, remedy=remedy)
+    """An offloading, or what is given to one."""
 
 
 class ConfError(OffloadError):
