@@ -36,10 +36,10 @@
 #include "core/watchdog.h"
 #include "host.h"
 #include "learn.h"
+#include "lives.h"
 #include "tables.h"
 
 #define CHUNK 700u /* no multiple of anything in the flash */
-#define LIVES 16
 #define TURNS 20000u
 #define WORN_ON_TRIAL 1u
 #define WORN_FOR_GOOD 2u
@@ -57,7 +57,7 @@ static struct {
 
 static uint32_t turns, offset;
 static bool begun;
-static uint8_t *template;
+uint8_t *life_template;
 static bool network_is_up;
 
 /* What a test has set in the environment. */
@@ -67,7 +67,7 @@ static uint32_t setting(const char *name, uint32_t otherwise)
     return text == NULL ? otherwise : (uint32_t)strtoul(text, NULL, 10);
 }
 
-static void fail(const char *what)
+void fail(const char *what)
 {
     fprintf(stderr, "%s\n", what);
     exit(2);
@@ -258,7 +258,7 @@ static void live(void)
     }
 }
 
-static int one_life(void)
+int one_life(void)
 {
     fflush(NULL);
     pid_t child = fork();
@@ -275,78 +275,6 @@ static int one_life(void)
         host_shared->cut_at = 0;
     }
     return end;
-}
-
-static void restore(void)
-{
-    for (uint32_t index = 0; index < host_shared->touched; index++) {
-        memcpy(host_flash + host_shared->sectors[index], template + host_shared->sectors[index], FLASH_SECTOR);
-    }
-    memset(host_shared, 0, sizeof *host_shared);
-}
-
-/* The update from manufacture to its end, with power cut at one operation, or at two; how many lives it took. */
-static int update_with_cuts(uint64_t first, uint64_t second, int *watchdogs)
-{
-    restore();
-    host_shared->seed = first * 1000003u + second;
-    host_shared->cut_at = first;
-    *watchdogs = 0;
-    for (int life = 1; life <= LIVES; life++) {
-        int end = one_life();
-        if (end == LIFE_DONE) {
-            return life;
-        }
-        if (end == LIFE_CUT && second != 0) {
-            host_shared->cut_at = host_shared->operations + second;
-            second = 0;
-        }
-        *watchdogs += end == LIFE_WATCHDOG;
-        if (end != LIFE_CUT && end != LIFE_RESET && end != LIFE_WATCHDOG) {
-            fprintf(stderr, "life %d ended with %d, power lost at operation %llu\n", life, end,
-                    (unsigned long long)first);
-            return 0;
-        }
-    }
-    fprintf(stderr, "no end after %d lives, power lost at operation %llu\n", LIVES, (unsigned long long)first);
-    return 0;
-}
-
-static int power(uint64_t first, uint64_t step, uint64_t second)
-{
-    int watchdogs, most = 0, cuts = 0, bad = 0;
-    if (update_with_cuts(0, 0, &watchdogs) == 0) {
-        fail("the update does not succeed even with power");
-    }
-    uint64_t operations = host_shared->operations;
-    for (uint64_t cut = first; cut <= operations; cut += step) {
-        uint64_t later = second == 0 ? 0 : 1 + (cut * 2654435761u) % second;
-        int lives = update_with_cuts(cut, later, &watchdogs);
-        cuts++;
-        bad += lives == 0;
-        most = lives > most ? lives : most;
-    }
-    printf("operations %llu\ncuts %d\nmost lives %d\n", (unsigned long long)operations, cuts, most);
-    printf("lost boards %d\n", bad);
-    return bad != 0;
-}
-
-/* A training with power cut at operation `first`, `first` + `step`...; each life says what it finds, and the last one what
- * it leaves. */
-static int learn_power(uint64_t first, uint64_t step)
-{
-    int watchdogs;
-    if (update_with_cuts(0, 0, &watchdogs) == 0) {
-        fail("the training does not succeed even with power");
-    }
-    uint64_t operations = host_shared->operations;
-    for (uint64_t cut = first; cut <= operations; cut += step) {
-        printf("cut %llu\n", (unsigned long long)cut);
-        if (update_with_cuts(cut, 0, &watchdogs) != 2) {
-            fail("power lost in a training is not over in the next life");
-        }
-    }
-    return 0;
 }
 
 static void map_memory(void)
@@ -379,11 +307,11 @@ static int stage(const char *path)
 static void read_flash(const char *path)
 {
     uint32_t bytes;
-    template = read_file(path, &bytes);
+    life_template = read_file(path, &bytes);
     if (bytes != FLASH_BYTES) {
         fail("the flash has another size");
     }
-    memcpy(host_flash, template, FLASH_BYTES);
+    memcpy(host_flash, life_template, FLASH_BYTES);
 }
 
 static int train(int count, char **arguments)

@@ -2,14 +2,12 @@
 #include "training/training.h"
 
 #include <bearssl_hash.h>
-#include <stdatomic.h>
 #include <stddef.h>
 
 #include "core/bytes.h"
-#include "core/flash_map.h"
 #include "core/inference.h"
-#include "core/record.h"
 #include "core/training.h"
+#include "training/answering.h"
 #include "training/head.h"
 #include "training/head_store.h"
 #include "training/real.h"
@@ -20,12 +18,6 @@
 #define UNKNOWN (-1)
 
 enum work { WORK_NOTHING, WORK_TRAIN, WORK_STORE, WORK_COUNT };
-
-/* Kept in flash: of which model the trained head answers. */
-struct use_record {
-    uint8_t model[MODEL_IMAGE_SHA256_BYTES];
-    uint32_t used;
-};
 
 static const struct model *model; /* the one that runs */
 static enum training_state state;
@@ -39,14 +31,8 @@ static struct head_record record; /* that is being written */
 static bool adopts;               /* what is written was given and not trained, and will answer */
 static uint32_t persists;         /* to flash; counted at each start */
 static float loss;
-static const struct head_record *stored; /* NULL: no trained head of this model */
-static bool used;
 static int32_t correct = UNKNOWN;
 static uint32_t counted, hits;
-
-/* What the interrupt reads: the model whose trained head answers, and that head. */
-static const struct model *volatile answering;
-static const float *volatile answers;
 
 static int refuse(const char **why, int status, const char *sentence)
 {
@@ -64,34 +50,13 @@ static int refuse_no_head(const char **why)
     return refuse(why, OS_STATE, "the model has no head that can be trained: build it with trainable_head");
 }
 
-static void hash_parameters(const void *bytes, uint32_t count, br_sha256_context *context)
-{
-    br_sha256_update(context, bytes, count);
-}
-
-static void find_stored(void)
-{
-    const float *found = NULL;
-    stored = head_store_find(model, &found);
-    answers = found;
-    atomic_signal_fence(memory_order_release);
-    answering = used && stored != NULL ? model : NULL;
-}
-
-static bool was_used(void)
-{
-    struct use_record kept;
-    return record_load(FLASH_HEAD_USE, &kept, sizeof kept) == OS_OK && kept.used != 0 &&
-           bytes_equal(kept.model, model->sha256, sizeof kept.model);
-}
-
 /* The head that the model came with, as one that was given for round 0. */
 static void take_own_head(void)
 {
     br_sha256_context context;
     head_parameters(&model->head, parameters);
     br_sha256_init(&context);
-    hash_parameters(parameters, model->head.parameters * (uint32_t)sizeof(float), &context);
+    br_sha256_update(&context, parameters, model->head.parameters * sizeof(float));
     br_sha256_out(&context, base);
     round_of = 0;
     given = true;
@@ -99,7 +64,7 @@ static void take_own_head(void)
 
 void training_use(const struct model *next)
 {
-    answering = NULL;
+    answering_stop();
     model = next;
     work = WORK_NOTHING;
     state = TRAINING_IDLE;
@@ -107,36 +72,22 @@ void training_use(const struct model *next)
     round_of = 0;
     loss = 0;
     given = false;
-    used = false;
     adopts = false;
-    stored = NULL;
     correct = UNKNOWN;
     samples_clear(&model->head);
     persists = head_store_persists();
     if (!has_head()) {
         return;
     }
-    used = was_used();
-    find_stored();
+    answering_start(model);
+    const struct head_record *stored = answering_stored();
     if (stored == NULL) {
-        used = false;
         take_own_head();
     } else {
         state = stored->samples == 0 ? TRAINING_IDLE : TRAINING_TRAINED;
         round_of = stored->round;
         loss = stored->loss;
     }
-}
-
-bool training_answers(const struct model *running, uint8_t *output)
-{
-    static float logits[MODEL_HEAD_CLASSES];
-    if (answering != running) {
-        return false;
-    }
-    head_logits(&running->head, answers, running->head.features, logits);
-    head_output(&running->head, logits, output);
-    return true;
 }
 
 static void fail(const char *why)
@@ -175,25 +126,13 @@ static void train_some(void)
     begin_to_store(samples_count(), trainer_loss());
 }
 
-static int store_use(bool wanted)
-{
-    struct use_record kept = {.used = wanted};
-    bytes_copy(kept.model, model->sha256, sizeof kept.model);
-    int status = (int)record_store(FLASH_HEAD_USE, &kept, sizeof kept);
-    if (status == OS_OK) {
-        used = wanted;
-        correct = UNKNOWN;
-    }
-    return status;
-}
-
 static void store_some(void)
 {
     enum os_status status = head_store_some();
     if (status == OS_AGAIN) {
         return;
     }
-    if (status != OS_OK || (adopts && store_use(true) != OS_OK)) {
+    if (status != OS_OK || (adopts && answering_use(true) != OS_OK)) {
         fail("the flash cannot be written");
         return;
     }
@@ -202,7 +141,7 @@ static void store_some(void)
     loss = record.loss;
     persists = record.persists;
     correct = UNKNOWN;
-    find_stored();
+    answering_refresh();
 }
 
 static void count_some(void)
@@ -214,11 +153,7 @@ static void count_some(void)
         return;
     }
     const int8_t *features = samples_features(counted);
-    if (answering == model) {
-        head_logits(&model->head, answers, features, logits);
-    } else {
-        head_own_logits(&model->head, features, logits);
-    }
+    answering_logits(features, logits);
     hits += head_class(logits, model->head.outputs) == samples_label(counted);
     counted++;
 }
@@ -284,8 +219,8 @@ int training_take_head(uint32_t round, const uint8_t *kernel, uint32_t kernel_by
     }
     br_sha256_context context;
     br_sha256_init(&context);
-    hash_parameters(kernel, kernel_bytes, &context);
-    hash_parameters(bias, bias_bytes, &context);
+    br_sha256_update(&context, kernel, kernel_bytes);
+    br_sha256_update(&context, bias, bias_bytes);
     br_sha256_out(&context, base);
     bytes_copy(parameters, kernel, kernel_bytes);
     bytes_copy(parameters + weights, bias, bias_bytes);
@@ -363,13 +298,13 @@ int training_use_trained(bool wanted, bool check, const char **why)
         return refuse_no_head(why);
     }
     bool adopted = wanted && given && round_of != 0; /* round 0 is the model's own head */
-    if (wanted && stored == NULL && !adopted) {
+    if (wanted && answering_stored() == NULL && !adopted) {
         return refuse(why, OS_STATE, "there is no trained head of this model");
     }
     if (busy(why)) {
         return OS_AGAIN;
     }
-    if (check || (wanted == used && !adopted)) {
+    if (check || (wanted == answering_used() && !adopted)) {
         return OS_OK;
     }
     if (adopted) {
@@ -378,12 +313,9 @@ int training_use_trained(bool wanted, bool check, const char **why)
         state = TRAINING_RUNS;
         return begin_to_store(0, 0) == OS_OK ? OS_OK : refuse(why, OS_STATE, error);
     }
-    int status = store_use(wanted);
-    if (status != OS_OK) {
-        return refuse(why, status, "the flash cannot be written");
-    }
-    find_stored();
-    return OS_OK;
+    correct = UNKNOWN;
+    int status = (int)answering_use(wanted);
+    return status == OS_OK ? status : refuse(why, status, "the flash cannot be written");
 }
 
 int training_evaluate(const char **why)
@@ -402,6 +334,7 @@ int training_evaluate(const char **why)
 
 bool training_update(struct training_update *update)
 {
+    const struct head_record *stored = answering_stored();
     if (stored == NULL || stored->samples == 0) { /* what was given and not trained is no update */
         return false;
     }
@@ -432,7 +365,7 @@ struct training_figures training_figures(void)
         .loss = work == WORK_TRAIN ? trainer_loss() : loss,
         .steps = trainer_steps(),
         .persists = persists,
-        .used = used,
+        .used = answering_used(),
         .correct = correct,
         .error = error,
     };
