@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edge.errors import BoardMissingError, FlashError
 from edge.files import write_durably
-from edge.provisioning import PAGE_BYTES, Provisioning
+from edge.provisioning import PAGE_BYTES, BadProvisioningError, Provisioning
 from edge.qemu import ERASED, SerialLog, escaped, last_words
 
 HOST = "10.0.2.2"
@@ -116,9 +116,7 @@ class OsBoard:
 
     def provisioning(self) -> Provisioning:
         """What the board's page says; raises BadProvisioningError."""
-        with self.flash.open("rb") as file:
-            file.seek(PROVISIONING)
-            return Provisioning.decode(file.read(PAGE_BYTES))
+        return _page(self.flash)
 
     async def start(self) -> None:
         """Give power."""
@@ -168,9 +166,7 @@ class OsBoard:
 
     def _command(self) -> list[str]:
         machine = machine_command(
-            *(self.board, self._folder, self._executable, "stdio"),
-            counts_instructions=self._counts_instructions,
-            sensor_port=self.provisioning().sensor_port,
+            self.board, self._folder, self._executable, "stdio", counts_instructions=self._counts_instructions
         )
         tether = Path(__file__).with_name("tether.py")
         return [sys.executable, "-I", "-S", str(tether), str(os.getpid()), *machine]
@@ -202,12 +198,11 @@ class OsBoard:
             self._errors += data[: _MAX_ERROR_TEXT - len(self._errors)]
 
 
-def machine_command(
-    board: str, folder: Path, executable: str, serial: str, *, counts_instructions: bool, sensor_port: int = 0
-) -> list[str]:
+def machine_command(board: str, folder: Path, executable: str, serial: str, *, counts_instructions: bool) -> list[str]:
     """The command that is a board whose files are in `folder`; `serial` is where its console goes, as QEMU has it."""
     flash = escaped(folder / FLASH)
-    sensors = f",hostfwd=udp:127.0.0.1:{sensor_port}-:{sensor_port}" if sensor_port else ""
+    port = _sensor_port(folder / FLASH)
+    sensors = f",hostfwd=udp:127.0.0.1:{port}-:{port}" if port else ""
     return [
         *(executable, "-nographic", "-monitor", "none", "-serial", serial, "-nic", f"user,ipv6=off{sensors}"),
         *("-object", f"memory-backend-file,id=flash,size={FLASH_BYTES},mem-path={flash},share=on"),
@@ -215,3 +210,17 @@ def machine_command(
         *(("-icount", "shift=0") if counts_instructions else ()),
         *("-kernel", str((folder / BOOTLOADER).resolve())),
     ]
+
+
+def _sensor_port(flash: Path) -> int:
+    """0 also where there is no page that can be read: the board itself says so when it has power."""
+    try:
+        return _page(flash).sensor_port
+    except (OSError, BadProvisioningError):
+        return 0
+
+
+def _page(flash: Path) -> Provisioning:
+    with flash.open("rb") as file:
+        file.seek(PROVISIONING)
+        return Provisioning.decode(file.read(PAGE_BYTES))

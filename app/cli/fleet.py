@@ -37,6 +37,7 @@ DEFAULT_FOLDER = Path("data/fleet")
 DEFAULT_KEY = Path("data/keys/signing-public.pem")
 DEFAULT_BOARD = "mps2-an386-os"
 MAX_BOARDS = 64
+LAST_PORT = 0xFFFF - MAX_BOARDS
 TAIL_BYTES = 64 * 1024
 
 Folder = Annotated[Path, typer.Option("--folder", envvar="TINYMLAAS_BOARDS", help="Where the boards' files are.")]
@@ -64,6 +65,10 @@ def start(
     trainable_head: Annotated[
         bool, typer.Option("--trainable-head", help="The boards can train the last dense layer of the model.")
     ] = False,
+    sensor_port: Annotated[
+        int,
+        typer.Option(min=0, max=LAST_PORT, help="Where sensors nearby give the first board samples; the next, one up."),
+    ] = 0,
     folder: Folder = DEFAULT_FOLDER,
 ) -> None:
     """Manufacture emulated boards, and give them power; those that exist keep their flash and are only started.
@@ -81,7 +86,7 @@ def start(
             habits = Habits(period, lifetime, exact, trainable_head)
             factory = Factory(session, client, board, model, signing_point(public_key), habits)
             for each in missing:
-                factory.make(each)
+                factory.make(each, sensor_port + boards.index(each) if sensor_port else 0)
         for each in boards:
             if each.pid is None:
                 each.start()
@@ -173,7 +178,7 @@ class Factory:
         self._build = self._built()
         self._images = {kind: self._image(kind) for kind in ("bootloader", "firmware")}
 
-    def make(self, board: FleetBoard) -> None:
+    def make(self, board: FleetBoard, sensor_port: int = 0) -> None:
         """One board, not started."""
         request = CredentialsRequest.model_construct()
         issued = self._client.put(at("devices", board.endpoint, "credentials"), IssuedCredentials, request).body
@@ -187,6 +192,7 @@ class Factory:
             key=bytes.fromhex(issued.key),
             period_us=self._habits.period_us,
             lifetime_s=self._habits.lifetime_s,
+            sensor_port=sensor_port,
         )
         version, exact = self._build.firmware_version, self._habits.counts_instructions
         record = BoardRecord(board.endpoint, self._board, self._server, self._model, version, exact)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import BoardMissingError, FlashError
-from edge.os_board import FIRMWARE_BYTES, FLASH_BYTES, PROVISIONING, OsBoard
+from edge.os_board import FIRMWARE_BYTES, FLASH_BYTES, PROVISIONING, OsBoard, machine_command
 from edge.provisioning import Provisioning
 
 pytestmark = pytest.mark.qemu
@@ -42,6 +42,16 @@ def test_what_does_not_fit_the_board_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FlashError, match="mps2-an385-os, this is a mps2-an386-os"):
         board.manufacture(IDLE, b"", replace(PAGE, board="mps2-an385-os"))
     assert not board.flash.exists()
+
+
+def test_the_port_for_sensors_is_one_of_this_machine_too(tmp_path: Path) -> None:
+    board = OsBoard(tmp_path / "board")
+    board.manufacture(IDLE, b"firmware", replace(PAGE, sensor_port=5690))
+    command = machine_command("mps2-an386-os", tmp_path / "board", "qemu", "stdio", counts_instructions=False)
+    assert "user,ipv6=off,hostfwd=udp:127.0.0.1:5690-:5690" in command
+    board.flash.write_bytes(bytes(FLASH_BYTES))
+    command = machine_command("mps2-an386-os", tmp_path / "board", "qemu", "stdio", counts_instructions=False)
+    assert "user,ipv6=off" in command, "without a page the board has power all the same, and says what is wrong"
 
 
 async def test_a_board_that_was_not_made_does_not_start(tmp_path: Path) -> None:
