@@ -10,8 +10,8 @@ from lwm2m.messages import BERT, Block, Code
 class BodyTooLarge(Refused):
     """The body is longer than `limit` bytes."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(Code.REQUEST_ENTITY_TOO_LARGE, f"at most {limit} bytes are taken")
+    def __init__(self, limit: int, diagnostic: str | None = None) -> None:
+        super().__init__(Code.REQUEST_ENTITY_TOO_LARGE, diagnostic or f"at most {limit} bytes are taken")
         self.limit = limit
 
 

@@ -9,6 +9,7 @@ from app.services.federation_intake import FederationIntake
 from lwm2m.errors import Refused
 from lwm2m.federation import PREFIX
 from lwm2m.messages import Code
+from lwm2m.uploads import BodyTooLarge
 from zoo.federated.documents import FORMS
 from zoo.federated.errors import Refusal
 
@@ -46,7 +47,12 @@ class CoapIntake:
         """How long an update may be; the round keeps that a client announced more."""
         most = await _asked(lambda: self._intake.most_bytes(federation, token))
         if announced is not None and announced > most:
-            await _asked(lambda: self._intake.refuse_too_large(federation, token, round_number, announced))
+            try:
+                await _asked(lambda: self._intake.refuse_too_large(federation, token, round_number, announced))
+            except Refused as refusal:
+                if refusal.code == Code.REQUEST_ENTITY_TOO_LARGE:
+                    raise BodyTooLarge(most, refusal.diagnostic) from refusal
+                raise
         return most
 
     async def submit(self, federation: str, token: str, round_number: int, body: bytes) -> Mapping[str, object]:
