@@ -54,7 +54,7 @@ class FedAvg:
         self._seed = seed
         self._sums = [np.zeros(item.count, np.float64) for item in parameters]
         self._scratch = np.empty(_BLOCK, np.float64)
-        self._weight = 0.0
+        self._weight = self._global_weight = 0.0
         self.updates = 0
         """How many were added."""
 
@@ -64,13 +64,14 @@ class FedAvg:
             raise ValueError("an update comes from at least one sample")
         if [array.shape for array in weights] != [item.shape for item in self._parameters]:
             raise ValueError("the update has other shapes than the parameters")
-        weight = 1.0 if self._noise_multiplier else float(samples)
-        share = 1.0
+        weight, share = 1.0 if self._noise_multiplier else float(samples), 1.0
         if self._clip_norm is not None:
             norm = update_norm(weights, self._global)
             share = min(1.0, self._clip_norm / norm) if norm else 1.0
-        for total, array, start in zip(self._sums, weights, self._global, strict=True):
-            self._add(total, _flat(array), _flat(start), weight, share)
+        for total, array in zip(self._sums, weights, strict=True):
+            self._add(total, _flat(array), weight * share)
+        # global + share * (w - global) = share * w + (1 - share) * global, and the global model is added at the end.
+        self._global_weight += weight * (1.0 - share)
         self._weight += weight
         self.updates += 1
 
@@ -81,26 +82,25 @@ class FedAvg:
         deviation = self._noise_multiplier * (self._clip_norm or 0.0) / self.updates
         rng = np.random.default_rng(self._seed)
         averaged: list[Floats] = []
-        for item, total in zip(self._parameters, self._sums, strict=True):
+        for item, total, start in zip(self._parameters, self._sums, self._global, strict=True):
             mean = np.empty(item.count, np.float32)
             for place in range(0, item.count, _BLOCK):
-                block = total[place : place + _BLOCK] / self._weight
+                block = _flat(start)[place : place + _BLOCK].astype(np.float64)
+                block *= self._global_weight
+                block += total[place : place + _BLOCK]
+                block /= self._weight
                 if deviation:
                     block += rng.normal(0.0, deviation, len(block))
                 mean[place : place + _BLOCK] = block
             averaged.append(mean.reshape(item.shape))
         return tuple(averaged)
 
-    def _add(self, total: Doubles, array: Floats, start: Floats, weight: float, share: float) -> None:
-        """Add weight * (start + share * (array - start)) to `total`, block by block."""
+    def _add(self, total: Doubles, array: Floats, weight: float) -> None:
+        """Add weight * array to `total`, block by block."""
         for place in range(0, len(total), _BLOCK):
             end = min(place + _BLOCK, len(total))
             block = self._scratch[: end - place]
             block[...] = array[place:end]  # widened first: numpy is slower where it widens within an operation
-            if share != 1.0:
-                block -= start[place:end]
-                block *= share
-                block += start[place:end]
             block *= weight
             total[place:end] += block
 
