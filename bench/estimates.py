@@ -36,7 +36,7 @@ from builders.contract import (
 from builders.docker_runner import DockerRunner
 from builders.engine import connect
 from builders.image import build_shipped_image
-from builders.runner import BuildInput, Limits
+from builders.runner import BuildInput, Order
 from edge.mcuboot import HEADER_MAGIC, HEADER_SIZE
 from edge.qemu import MACHINES, QemuBoard
 from edge.report import BootReport
@@ -165,24 +165,10 @@ class Comparison:
         )
 
     def _estimate(self, job: str, build_input: BuildInput) -> Estimate:
-        return self._runner.estimate(
-            job_id=f"estimate-{job}",
-            image_id=self._image_id,
-            build_input=build_input,
-            limits=Limits(),
-            on_log=lambda _line: None,
-            cancelled=lambda: False,
-        )
+        return self._runner.estimate(Order(f"estimate-{job}", self._image_id, build_input))
 
     def _build(self, job: str, build_input: BuildInput) -> tuple[Success, bytes]:
-        output = self._runner.run(
-            job_id=f"build-{job}",
-            image_id=self._image_id,
-            build_input=build_input,
-            limits=Limits(),
-            on_log=lambda _line: None,
-            cancelled=lambda: False,
-        )
+        output = self._runner.run(Order(f"build-{job}", self._image_id, build_input))
         [firmware] = (image for image in output.result.images if image.kind is ImageKind.FIRMWARE)
         return output.result, output.files[firmware.file]
 

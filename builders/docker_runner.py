@@ -17,14 +17,14 @@ from builders.output import judge, judge_estimate
 from builders.resolve import resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Mapping
+    from collections.abc import Container, Mapping
 
     import docker
     from docker.models.containers import Container as DockerContainer
 
     from builders.contract import Estimate
     from builders.output import Exit
-    from builders.runner import BuildInput, BuildOutput, Limits, ResolvedBuilder
+    from builders.runner import BuildOutput, Limits, Order, ResolvedBuilder
 
 logger = logging.getLogger(__name__)
 
@@ -52,48 +52,22 @@ class DockerRunner:
         """See `BuilderRunner.inspect`."""
         return resolve(self.client, reference)
 
-    def run(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> BuildOutput:
+    def run(self, order: Order) -> BuildOutput:
         """See `BuilderRunner.run`."""
-        ended, files, seconds = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        ended, files, seconds = self._ended(order)
         return judge(ended, files, seconds=seconds)
 
-    def estimate(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> Estimate:
+    def estimate(self, order: Order) -> Estimate:
         """See `BuilderRunner.estimate`."""
-        ended, files, _ = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        ended, files, _ = self._ended(order)
         return judge_estimate(ended, files)
 
-    def _ended(
-        self,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> tuple[Exit, Mapping[str, bytes], float]:
-        files = build_input.files()
-        labels = sandbox.Labels(self.server_id, job_id, _digest(image_id, files, limits))
+    def _ended(self, order: Order) -> tuple[Exit, Mapping[str, bytes], float]:
+        job_id, files = order.job_id, order.build_input.files()
+        labels = sandbox.Labels(self.server_id, job_id, _digest(order.image_id, files, order.limits))
         self._await_removal(job_id)
         try:
-            ended, output, seconds = self._followed(labels, image_id, build_input, files, limits, on_log, cancelled)
+            ended, output, seconds = self._followed(order, labels, files)
         except BaseException:
             self._discard(job_id)
             raise
@@ -102,20 +76,13 @@ class DockerRunner:
         return ended, output, seconds
 
     def _followed(
-        self,
-        labels: sandbox.Labels,
-        image_id: str,
-        build_input: BuildInput,
-        files: dict[str, bytes],
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
+        self, order: Order, labels: sandbox.Labels, files: dict[str, bytes]
     ) -> tuple[Exit, Mapping[str, bytes], float]:
-        adopted = self._adopt(labels)
-        build = adopted or self._start(labels, image_id, build_input, files, limits)
+        limits, adopted = order.limits, self._adopt(labels)
+        build = adopted or self._start(order, labels, files)
         # An adopted build has used up some of its time.
         left = limits.seconds - (build.seconds(self._now()) if adopted else 0.0)
-        ended = follow(build, seconds=max(left, 0.0), on_log=on_log, cancelled=cancelled)
+        ended = follow(build, seconds=max(left, 0.0), on_log=order.on_log, cancelled=order.cancelled)
         if build.seconds() > limits.seconds:  # a dead server had stopped it, or did not live to do so
             raise timed_out(limits.seconds)
         return ended, build.collect(limits), build.seconds()
@@ -135,17 +102,12 @@ class DockerRunner:
                 reaped.append(job_id)
         return reaped
 
-    def _start(
-        self,
-        labels: sandbox.Labels,
-        image_id: str,
-        build_input: BuildInput,
-        files: dict[str, bytes],
-        limits: Limits,
-    ) -> Build:
-        source_date_epoch = build_input.source_date_epoch()
+    def _start(self, order: Order, labels: sandbox.Labels, files: dict[str, bytes]) -> Build:
+        source_date_epoch = order.build_input.source_date_epoch()
         self._remove(labels.job)
-        return containers.start(self.client, labels, image_id, files, limits, source_date_epoch=source_date_epoch)
+        return containers.start(
+            self.client, labels, order.image_id, files, order.limits, source_date_epoch=source_date_epoch
+        )
 
     def _adopt(self, labels: sandbox.Labels) -> Build | None:
         """The same build as a server left it when it died, if it is whole: its output is still to be had."""

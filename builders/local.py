@@ -24,11 +24,11 @@ from builders.output import Exit, judge, judge_estimate, read_directory, too_lar
 from builders.runner import MEBIBYTE, ResolvedBuilder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from io import BufferedReader
 
     from builders.contract import Estimate
-    from builders.runner import BuildInput, BuildOutput, Limits
+    from builders.runner import BuildOutput, Limits, Order
 
 REFERENCE = "local/cortex-m"
 _CONFINE = Path(__file__).with_name("confine.py")
@@ -115,65 +115,32 @@ class LocalRunner:
     def _image_id(self) -> str:
         return f"sha256:{context_digest(self._source)}"
 
-    def run(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> BuildOutput:
+    def run(self, order: Order) -> BuildOutput:
         """See `BuilderRunner.run`; what a dead server ran died with it, so there is nothing to take over."""
         began = time.monotonic()
-        ended, files = self._ended(job_id, image_id, build_input, limits, on_log, cancelled)
+        ended, files = self._ended(order)
         return judge(ended, files, seconds=time.monotonic() - began)
 
-    def estimate(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> Estimate:
+    def estimate(self, order: Order) -> Estimate:
         """See `BuilderRunner.estimate`."""
-        return judge_estimate(*self._ended(job_id, image_id, build_input, limits, on_log, cancelled))
+        return judge_estimate(*self._ended(order))
 
-    def _ended(
-        self,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> tuple[Exit, Mapping[str, bytes]]:
-        if image_id != self._image_id():
-            raise _no_engine(image_id)
+    def _ended(self, order: Order) -> tuple[Exit, Mapping[str, bytes]]:
+        if order.image_id != self._image_id():
+            raise _no_engine(order.image_id)
         self._folder.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=self._folder, prefix="build-"))
         try:
-            (folder / "job").write_text(job_id, encoding="utf-8")
+            (folder / "job").write_text(order.job_id, encoding="utf-8")
             for name in ("in", "out", "work"):
                 (folder / name).mkdir()
-            for name, content in build_input.files().items():
+            for name, content in order.build_input.files().items():
                 (folder / "in" / name).write_bytes(content)
-            return self._run_in(folder, build_input, limits, on_log, cancelled)
+            return self._run_in(folder, order)
         finally:
             shutil.rmtree(folder)
 
-    def _run_in(
-        self,
-        folder: Path,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> tuple[Exit, Mapping[str, bytes]]:
+    def _run_in(self, folder: Path, order: Order) -> tuple[Exit, Mapping[str, bytes]]:
         process = _Process(
             # -E -s: what the server's environment names does not get into the builder; its own folder does.
             [
@@ -193,15 +160,15 @@ class LocalRunner:
                 "PATH": os.environ.get("PATH", os.defpath),
                 "HOME": str(folder / "work"),
                 "TMPDIR": str(folder / "work"),
-                "SOURCE_DATE_EPOCH": str(build_input.source_date_epoch()),
+                "SOURCE_DATE_EPOCH": str(order.build_input.source_date_epoch()),
             },
-            limits=limits,
+            limits=order.limits,
         )
         try:
-            ended = follow(process, seconds=limits.seconds, on_log=on_log, cancelled=cancelled)
+            ended = follow(process, seconds=order.limits.seconds, on_log=order.on_log, cancelled=order.cancelled)
         finally:
             process.end()
-        return ended, read_directory(folder / "out", limits)
+        return ended, read_directory(folder / "out", order.limits)
 
     def close(self) -> None:
         """See `BuilderRunner.close`: a build leaves nothing behind it."""

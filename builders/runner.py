@@ -54,6 +54,31 @@ class Limits:
     output_files: int = 64
 
 
+def _unheard(_line: str) -> None:
+    """Where nobody reads the log."""
+
+
+def _never() -> bool:
+    """Where nobody cancels."""
+    return False
+
+
+@dataclass(frozen=True)
+class Order:
+    """One run of a builder, for the job `job_id`.
+
+    `on_log` gets the log line by line (no line ends, no control characters, bounded) and `cancelled` is asked about
+    twice a second; both are called in the thread of the caller.
+    """
+
+    job_id: str
+    image_id: str
+    build_input: BuildInput
+    limits: Limits = Limits()
+    on_log: Callable[[str], None] = _unheard
+    cancelled: Callable[[], bool] = _never
+
+
 @dataclass(frozen=True)
 class BuildOutput:
     """What a successful build gave: every image of `result` is in `files`, whole, with the sha256 that it names."""
@@ -86,35 +111,16 @@ class BuilderRunner(Protocol):
         """
         ...
 
-    def run(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> BuildOutput:
+    def run(self, order: Order) -> BuildOutput:
         """Build, and return when nothing of the build runs any more; what it leaves is removed behind it, at once.
 
-        `on_log` gets the log line by line (no line ends, no control characters, bounded) and `cancelled` is asked about
-        twice a second; both are called in the caller's thread. Running a job again is safe: a build of the same job and
-        input that a dead server left is taken over where it stands (its log comes again from the first line), and any
-        other leftover of the job is removed first. Raises BuilderError.
+        Running a job again is safe: a build of the same job and input that a dead server left is taken over where it
+        stands (its log comes again from the first line), and any other leftover of the job is removed first. Raises
+        BuilderError.
         """
         ...
 
-    def estimate(
-        self,
-        *,
-        job_id: str,
-        image_id: str,
-        build_input: BuildInput,
-        limits: Limits,
-        on_log: Callable[[str], None],
-        cancelled: Callable[[], bool],
-    ) -> Estimate:
+    def estimate(self, order: Order) -> Estimate:
         """As `run`, for a `build_json` of mode `estimate`: nothing is built, and what it would cost is the answer."""
         ...
 

@@ -23,7 +23,7 @@ from app.storage.logs import LogStore
 from app.storage.tables import ArtifactRow, BuilderRow, BuildRow
 from builders.contract import Board
 from builders.errors import BuilderError, CancelledError
-from builders.runner import BuilderRunner, Limits
+from builders.runner import BuilderRunner, Limits, Order
 
 _log = structlog.get_logger(__name__)
 
@@ -86,18 +86,20 @@ class BuildJob:
         self._logs.append(build_id, f"== attempt {row.attempts}: {builder.image} ({builder.digest})\n".encode())
         try:
             output = self._runner.run(
-                job_id=build_id,
-                image_id=builder.digest,
-                build_input=build_input(
-                    self._blobs,
-                    version,
-                    board=row.board,
-                    parameters=row.parameters,
-                    firmware_version=row.firmware_version,
-                ),
-                limits=limits,
-                on_log=lambda line: self._logs.append(build_id, f"{line}\n".encode()),
-                cancelled=lambda: self._cancel_requested(build_id),
+                Order(
+                    job_id=build_id,
+                    image_id=builder.digest,
+                    build_input=build_input(
+                        self._blobs,
+                        version,
+                        board=row.board,
+                        parameters=row.parameters,
+                        firmware_version=row.firmware_version,
+                    ),
+                    limits=limits,
+                    on_log=lambda line: self._logs.append(build_id, f"{line}\n".encode()),
+                    cancelled=lambda: self._cancel_requested(build_id),
+                )
             )
             images = accept_images(
                 output.result,

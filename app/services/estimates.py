@@ -14,7 +14,7 @@ from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
 from builders.contract import check_parameters
-from builders.runner import BuilderRunner, Limits
+from builders.runner import BuilderRunner, Limits, Order
 
 PATIENCE_SECONDS = 2.0
 """How long a request waits for its turn before it is told to come again."""
@@ -67,16 +67,8 @@ class EstimateService:
                 "estimates_busy", "Other estimates took all the time there was.", "Ask again in a few seconds."
             )
         try:
-            found = self._runner.estimate(
-                job_id=new_id("est"),
-                image_id=builder.digest,
-                build_input=build_input(
-                    self._blobs, version, board=request.board, parameters=request.parameters, estimate=True
-                ),
-                limits=self._limits,
-                on_log=lambda _line: None,
-                cancelled=lambda: False,
-            )
+            given = build_input(self._blobs, version, board=request.board, parameters=request.parameters, estimate=True)
+            found = self._runner.estimate(Order(new_id("est"), builder.digest, given, self._limits))
         finally:
             self._free.release()
         return api.BuildEstimate.model_validate(

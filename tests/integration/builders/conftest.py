@@ -18,7 +18,7 @@ from builders.docker_runner import DockerRunner
 from builders.engine import connect
 from builders.image import ensure_base_image
 from builders.local import REFERENCE, LocalRunner
-from builders.runner import MEBIBYTE, BuilderRunner, BuildInput, BuildOutput, Limits
+from builders.runner import MEBIBYTE, BuilderRunner, BuildInput, BuildOutput, Limits, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,14 +131,8 @@ class Bench:
         cancelled: Callable[[], bool] = lambda: False,
         job_id: str | None = None,
     ) -> BuildOutput:
-        return self.runner.run(
-            job_id=job_id or uuid.uuid4().hex,
-            image_id=self.image_id,
-            build_input=build_input(script),
-            limits=limits,
-            on_log=on_log,
-            cancelled=cancelled,
-        )
+        job = job_id or uuid.uuid4().hex
+        return self.runner.run(Order(job, self.image_id, build_input(script), limits, on_log, cancelled))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from builders.conformance.models import input_files
 from builders.contract import FirmwareVersion, ImageKind
 from builders.docker_runner import DockerRunner
 from builders.image import SHIPPED, build_shipped_image
-from builders.runner import BuildInput, BuildOutput, Limits
+from builders.runner import BuildInput, BuildOutput, Limits, Order
 
 if TYPE_CHECKING:
     import docker
@@ -33,14 +33,9 @@ def image(engine: docker.DockerClient) -> str:
 @pytest.fixture(scope="module")
 def output(engine: docker.DockerClient, image: str) -> BuildOutput:
     files = input_files(shipped_models().other, board="raspberry-pi", version=FirmwareVersion(2, 0, 1, 5))
-    return DockerRunner(engine, server_id="litert-edge-test").run(
-        job_id=uuid.uuid4().hex,
-        image_id=image,
-        build_input=BuildInput(files["model.tflite"], files["build.json"], files["golden.json"]),
-        limits=Limits(seconds=60),
-        on_log=print,
-        cancelled=lambda: False,
-    )
+    given = BuildInput(files["model.tflite"], files["build.json"], files["golden.json"])
+    order = Order(uuid.uuid4().hex, image, given, Limits(seconds=60), on_log=print)
+    return DockerRunner(engine, server_id="litert-edge-test").run(order)
 
 
 def test_it_passes_the_kit(engine: docker.DockerClient, image: str) -> None:

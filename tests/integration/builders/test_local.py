@@ -67,12 +67,13 @@ def test_a_killed_server_takes_its_build_along_and_reaping_removes_the_files(
             f"""\
             from pathlib import Path
             from builders.local import LocalRunner
-            from builders.runner import BuildInput, Limits
+            from builders.runner import BuildInput, Order
             folder, source = {str(local_bench.runner._folder)!r}, {str(local_bench.runner._source)!r}
             runner = LocalRunner(Path(folder), source=Path(source))
             runner.run(
-                job_id="job", image_id={local_bench.image_id!r}, build_input={work!r}, limits=Limits(),
-                on_log=lambda line: print(line, flush=True), cancelled=lambda: False,
+                Order(
+                    "job", {local_bench.image_id!r}, {work!r}, on_log=lambda line: print(line, flush=True),
+                )
             )
             """
         )

@@ -38,10 +38,12 @@ def killed_server(docker_bench: Bench, tmp_path: Path) -> Callable[..., str]:
             f"""\
             from builders.docker_runner import DockerRunner
             from builders.engine import connect
-            from builders.runner import BuildInput, Limits
+            from builders.runner import BuildInput, Limits, Order
             DockerRunner(connect(), server_id={docker_bench.runner.server_id!r}).run(
-                job_id="job", image_id={docker_bench.image_id!r}, build_input={work!r}, limits={limits!r},
-                on_log=lambda line: print(line, flush=True), cancelled=lambda: False,
+                Order(
+                    "job", {docker_bench.image_id!r}, {work!r}, {limits!r},
+                    on_log=lambda line: print(line, flush=True),
+                )
             )
             """
         )

@@ -11,7 +11,7 @@ from builders.contract import FirmwareVersion, ModelRef, Tensor, build_request_j
 from builders.errors import BuildRefusedError
 from builders.image import SHIPPED
 from builders.local import REFERENCE, LocalRunner
-from builders.runner import BuildInput, BuildOutput, Limits
+from builders.runner import BuildInput, BuildOutput, Limits, Order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,14 +30,9 @@ def build(folder: Path, model: bytes) -> BuildOutput:
         source_date_epoch=1767225600,
     )
     runner = LocalRunner(folder)
-    return runner.run(
-        job_id="shipped",
-        image_id=runner.inspect(REFERENCE).image_id,
-        build_input=BuildInput(model, request, golden_json([])),
-        limits=Limits(seconds=120),
-        on_log=print,
-        cancelled=lambda: False,
-    )
+    given = BuildInput(model, request, golden_json([]))
+    image_id = runner.inspect(REFERENCE).image_id
+    return runner.run(Order("shipped", image_id, given, Limits(seconds=120), on_log=print))
 
 
 def test_it_builds_the_sample_twice_to_the_same_bytes(tmp_path: Path) -> None:
