@@ -1,23 +1,33 @@
-"""One federation of people's browsers and of programs over REST, as its operator sees it on the page of federations."""
+"""One federation of browsers and of programs over REST and CoAP, as its operator sees it on the page of federations."""
 
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, expect
 
+from app.cli.federation_sites import CoapSite
 from tests.support.browser import Watched, chromium
 from tests.support.digits import digits
-from tests.support.federation import HELD_OUT, OCTETS, UNTRAINED, Client, Operator
+from tests.support.federation import HELD_OUT, OCTETS, UNTRAINED, Client, Operator, local
 from tests.support.server import ServerProcess
+from zoo.federated.device_client import Ended, FederatedClient, Patience, Settings
+from zoo.federated.device_state import ClientState
 from zoo.federated.splits import by_label
+from zoo.training.on_device.budget import Budget
+from zoo.training.on_device.samples import Samples
+from zoo.training.on_device.trainer import LiteRtTrainer
 
 pytestmark = pytest.mark.browser
 
-ROUNDS, CLIENTS, BROWSERS = 25, 10, 2
+ROUNDS, CLIENTS = 25, 10
+BROWSERS, OVER_COAP = slice(0, 2), slice(2, 4)
+"""Among the clients; the others come over REST."""
 TRAINING = {"epochs": 5, "batch_size": 16, "learning_rate": 0.2}
 PARTS = by_label(digits()[1][: HELD_OUT.start].astype(np.int64), CLIENTS, 0.3, seed=1)
 """The rows of each client: few labels have more than a handful of samples at one of them."""
@@ -64,7 +74,7 @@ def chrome() -> Iterator[Browser]:
         yield found
 
 
-def test_002_5_and_6_browsers_and_programs_train_together_as_well_as_with_all_data_in_one_place(
+def test_002_5_and_6_browsers_coap_and_rest_clients_train_together_as_well_as_with_all_data_in_one_place(
     server: ServerProcess, chrome: Browser, tmp_path: Path
 ) -> None:
     with server.client() as api, ThreadPoolExecutor(CLIENTS) as pool:
@@ -77,22 +87,26 @@ def test_002_5_and_6_browsers_and_programs_train_together_as_well_as_with_all_da
         tokens = [operator.enrol(federation_id, f"client-{number}") for number in range(CLIENTS)]
         people = [
             _join(chrome, server, federation_id, token, rows, tmp_path)
-            for token, rows in zip(tokens[:BROWSERS], PARTS, strict=False)
+            for token, rows in zip(tokens[BROWSERS], PARTS[BROWSERS], strict=True)
         ]
+        rest = slice(OVER_COAP.stop, CLIENTS)
         programs = [
-            Client(server, federation_id, token, rows)
-            for token, rows in zip(tokens[BROWSERS:], PARTS[BROWSERS:], strict=True)
+            Client(server, federation_id, token, rows) for token, rows in zip(tokens[rest], PARTS[rest], strict=True)
         ]
         running = [pool.submit(client.run) for client in programs]
+        for token, rows in zip(tokens[OVER_COAP], PARTS[OVER_COAP], strict=True):
+            running.append(pool.submit(_over_coap, server, federation_id, token, rows, tmp_path / token[:8]))
         operator.start(federation_id)
         for page, _ in people:
             page.click("#start")
         for page, watched in people:
             expect(page.locator("#state")).to_contain_text("The federation has ended", timeout=120_000)
-            assert page.locator('#rounds [data-cell="update"]').all_inner_texts() == [_sent(watched)] * ROUNDS
+            assert page.locator('#rounds [data-cell="update"]').all_inner_texts() == _sent(watched)
+            assert len(_sent(watched)) == ROUNDS
             assert watched.complaints == []
-        for program, ended in zip(programs, running, strict=True):
+        for ended in running:
             ended.result(timeout=60)
+        for program in programs:
             program.http.close()
         finished = operator.federation(federation_id, lambda found: found["finished_at"] is not None)
         assert finished["state"] == "finished", finished
@@ -116,7 +130,7 @@ def test_002_5_and_6_browsers_and_programs_train_together_as_well_as_with_all_da
 
 
 def _join(
-    chrome: Browser, server: ServerProcess, federation_id: str, token: str, rows: np.ndarray, folder: Path
+    chrome: Browser, server: ServerProcess, federation_id: str, token: str, rows: NDArray[np.int64], folder: Path
 ) -> tuple[Page, Watched]:
     """A person with a file of digits, who has not begun yet."""
     pictures, numbers = digits()
@@ -131,5 +145,29 @@ def _join(
     return page, watched
 
 
-def _sent(watched: Watched) -> str:
-    return f"taken, {len(next(body for body in watched.bodies if body))} bytes"
+def _over_coap(server: ServerProcess, federation_id: str, token: str, rows: NDArray[np.int64], folder: Path) -> None:
+    """What `tinymlaas federate client` does, without a process of its own."""
+    headers = {"Authorization": f"Bearer {token}"}
+    path = f"{server.url}/v1/federations/{federation_id}/trainable"
+    trainer = LiteRtTrainer(httpx.get(path, headers=headers).raise_for_status().content)
+    state = ClientState(folder)
+    with (
+        CoapSite(f"coap://127.0.0.1:{server.lwm2m_port}", federation_id, token, None) as site,
+        state.held(federation_id),
+    ):
+        client = FederatedClient(
+            site,
+            trainer,
+            Samples(*local(trainer, rows)),
+            state,
+            Settings("int8", poll_seconds=0.1),
+            Budget(),
+            Patience(lambda _: None, 120),
+            lambda _: None,
+        )
+        assert client.run() == Ended("done", ROUNDS)
+
+
+def _sent(watched: Watched) -> list[str]:
+    """What the page is to say of each update, the newest first."""
+    return [f"taken, {len(body)} bytes" for body in reversed(watched.bodies) if body]

@@ -3,13 +3,18 @@
 import shutil
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from app.api import problems
+from app.web import pages
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
@@ -43,6 +48,26 @@ def serving(app: FastAPI) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
+
+
+def pages_app() -> FastAPI:
+    """The pages alone, without an API behind them."""
+    app = FastAPI()
+    problems.install(app)
+    pages.install(app)
+    return app
+
+
+_HELPERS = """
+const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+const text = (found) => btoa(String.fromCharCode(...found));
+"""
+
+
+def run(tab: Page, code: str, **given: Any) -> Any:
+    """What an async function of `given` with `code` as its body returns; bytes go in as base64."""
+    plain = {name: b64encode(value).decode() if isinstance(value, bytes) else value for name, value in given.items()}
+    return tab.evaluate(f"async ({{{', '.join(plain)}}}) => {{ {_HELPERS} {code} }}", plain)
 
 
 @dataclass

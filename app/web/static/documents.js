@@ -1,13 +1,12 @@
 // What a round takes and gives: the global model is read, an update is written (docs/reference/federation-protocol.md).
 
 import { CborError, Float, Tagged, decode, encode } from "/web/cbor.js";
+import { sizeOf } from "/web/shapes.js";
 
 const FLOAT32_LE = 85; // RFC 8746, 2.1; arrays are little-endian in every browser's memory too
 const BASE_BYTES = 32;
 
 export class DocumentError extends Error {}
-
-const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
 
 // {federation, round, weights: Float32Array per parameter}. Throws DocumentError.
 export function readModel(bytes, parameters) {

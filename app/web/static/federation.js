@@ -115,11 +115,13 @@ async function round(client, network, samples, assignment, tell) {
 // The federation's bound on how many samples one client may count for.
 function atMost(samples, most) {
   if (most === undefined || most === null || samples.count <= most) return samples;
-  const width = samples.values.length / samples.count;
-  const chosen = shuffled(samples.count).slice(0, most);
-  const values = new Float32Array(most * width);
-  chosen.forEach((from, to) => values.set(samples.values.subarray(from * width, (from + 1) * width), to * width));
-  return { values, count: most, labels: samples.labels && chosen.map((from) => samples.labels[from]) };
+  const { values, labels, count } = samples;
+  const chosen = shuffled(count).slice(0, most);
+  const width = values.length / count, answers = (labels?.length ?? 0) / count;
+  const kept = new Float32Array(most * width);
+  chosen.forEach((from, to) => kept.set(values.subarray(from * width, (from + 1) * width), to * width));
+  const told = labels && chosen.flatMap((from) => labels.slice(from * answers, (from + 1) * answers));
+  return { values: kept, count: most, labels: told };
 }
 
 function shuffled(count) {

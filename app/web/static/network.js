@@ -1,14 +1,12 @@
 // The federation's network in TensorFlow.js: its layers as a recipe has them, its weights in Keras' order and layout.
 
+import { endingWithLogits, kerasLayer } from "/web/layers.js";
+import { NetworkError, sizeOf } from "/web/shapes.js";
 import * as tf from "/web/tf.min.js";
 
 const EVALUATION_BATCH = 256;
 const BREATH_MILLISECONDS = 50;
 const SMALL_PARAMETERS = 200_000; // below it starting shaders takes longer than computing without them
-
-export class NetworkError extends Error {}
-
-const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
 
 export class Network {
   // `document`: what the trainable model says of itself. Throws NetworkError.
@@ -128,79 +126,4 @@ function breather() {
 
 function scaled(values, mean, deviation) {
   return mean?.length ? tf.div(tf.sub(values, tf.tensor1d(mean)), tf.tensor1d(deviation)) : values;
-}
-
-// Without the softmax at the end: the cross entropy of probabilities is cut off where they are small, and so is its gradient.
-function endingWithLogits(layers) {
-  const last = { ...layers.at(-1) };
-  if (last.activation === "softmax") last.activation = "linear";
-  if (last.function === "softmax") last.function = "linear";
-  return [...layers.slice(0, -1), last];
-}
-
-// Batch normalisation by the averages of the training before, as every other client has it: one client's samples are too
-// few and too alike. Scale and offset of each channel go on learning.
-class Normalisation extends tf.layers.Layer {
-  constructor({ mean, variance, epsilon, ...options }) {
-    super(options);
-    this.mean = tf.tensor1d(mean);
-    this.inverse = tf.tensor1d(variance.map((value) => 1 / Math.sqrt(value + epsilon)));
-  }
-
-  build(shape) {
-    const channels = [shape.at(-1)];
-    this.gamma = this.addWeight("gamma", channels, "float32", tf.initializers.ones());
-    this.beta = this.addWeight("beta", channels, "float32", tf.initializers.zeros());
-    this.built = true;
-  }
-
-  computeOutputShape(shape) {
-    return shape;
-  }
-
-  call(inputs) {
-    return tf.tidy(() => {
-      const x = Array.isArray(inputs) ? inputs[0] : inputs;
-      const standard = tf.mul(tf.sub(x, this.mean), this.inverse);
-      return tf.add(tf.mul(standard, this.gamma.read()), this.beta.read());
-    });
-  }
-
-  static get className() {
-    return "Normalisation";
-  }
-}
-
-// One of the document's layers: a recipe's, with every number filled in (docs/reference/training-recipe.md).
-function kerasLayer(layer, options) {
-  const learnt = { activation: layer.activation, useBias: layer.bias };
-  const window = { strides: layer.stride, padding: layer.padding };
-  switch (layer.type) {
-    case "dense":
-      return tf.layers.dense({ units: layer.units, ...learnt, ...options });
-    case "conv2d":
-      return tf.layers.conv2d({ filters: layer.filters, kernelSize: layer.kernel, ...window, ...learnt, ...options });
-    case "depthwise_conv2d":
-      return tf.layers.depthwiseConv2d({ kernelSize: layer.kernel, ...window, ...learnt, ...options });
-    case "batch_normalisation":
-      return new Normalisation({ mean: layer.mean, variance: layer.variance, epsilon: layer.epsilon, ...options });
-    case "max_pooling2d":
-      return tf.layers.maxPooling2d({ poolSize: layer.pool, ...window, ...options });
-    case "average_pooling2d":
-      return tf.layers.averagePooling2d({ poolSize: layer.pool, ...window, ...options });
-    case "global_average_pooling2d":
-      return tf.layers.globalAveragePooling2d(options);
-    case "zero_padding2d":
-      return tf.layers.zeroPadding2d({ padding: layer.padding, ...options });
-    case "flatten":
-      return tf.layers.flatten(options);
-    case "reshape":
-      return tf.layers.reshape({ targetShape: layer.shape, ...options });
-    case "activation":
-      return tf.layers.activation({ activation: layer.function, ...options });
-    case "dropout": // no client leaves anything out: there are few samples, and little is learnt from them
-      return tf.layers.activation({ activation: "linear", ...options });
-    default:
-      throw new NetworkError(`A browser does not train a layer of the type ${layer.type}.`);
-  }
 }

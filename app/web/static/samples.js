@@ -1,13 +1,14 @@
 // A person's samples: read from a file in the browser, checked against what the federation's network takes.
 
+import { sizeOf } from "/web/shapes.js";
+
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
 const MAX_UNPACKED_BYTES = 1024 * 1024 * 1024;
 
 export class SamplesError extends Error {}
 
-const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
-
-// {values: Float32Array, shape of one sample, count, labels: array of numbers or texts, or null}. Throws SamplesError.
+// {values: Float32Array, shape of one sample, count, labels: numbers or texts of one sample after the other, or null}.
+// Throws SamplesError.
 export async function readFile(file) {
   if (file.size > MAX_FILE_BYTES) throw new SamplesError(`${file.name} is larger than ${MAX_FILE_BYTES >> 20} MiB.`);
   const bytes = new Uint8Array(await file.arrayBuffer());
@@ -21,6 +22,9 @@ export function prepared(found, network) {
     throw new SamplesError(`A sample has ${sizeOf(found.shape)} values; the network takes ${network.inputShape.join("x")}.`);
   if (found.labels === null && network.task !== "anomaly-detection")
     throw new SamplesError("There are no labels: name them y in an .npz, or label in the first line of a .csv.");
+  const each = network.task === "regression" ? network.outputs : 1;
+  if (found.labels !== null && found.labels.length !== found.count * each)
+    throw new SamplesError(`A sample has ${found.labels.length / found.count} answers; the network gives ${each}.`);
   const labels = found.labels === null ? null : found.labels.map((label) => labelNumber(label, network));
   for (const value of found.values) if (!Number.isFinite(value)) throw new SamplesError("A value is no number.");
   return { values: found.values, count: found.count, labels };
@@ -74,7 +78,7 @@ export async function readNpz(bytes) {
   if (x === null) throw new SamplesError(`The file has no array x; it has ${[...members.keys()].join(", ") || "none"}.`);
   if (x.shape.length < 2 || !(x.values instanceof Float32Array))
     throw new SamplesError("x: numbers in an array [samples, ...] are needed.");
-  if (y !== null && (y.shape.length !== 1 || y.shape[0] !== x.shape[0]))
+  if (y !== null && (y.shape.length > 2 || y.shape[0] !== x.shape[0]))
     throw new SamplesError(`y has the shape [${y.shape}], and x has ${x.shape[0]} samples.`);
   const [count, ...shape] = x.shape;
   if (x.dtype === "u1" && shape.length === 3) x.values.forEach((value, at) => (x.values[at] = value / 255)); // a picture

@@ -3,12 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page
 
-from app.api import problems
-from app.web import pages
-from tests.support.browser import Watched, chromium, serving
+from tests.support.browser import Watched, chromium, pages_app, serving
 
 
 @pytest.fixture(scope="module")
@@ -20,10 +17,7 @@ def browser_of_module() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
     """The pages alone."""
-    app = FastAPI()
-    problems.install(app)
-    pages.install(app)
-    with serving(app) as address:
+    with serving(pages_app()) as address:
         yield address
 
 

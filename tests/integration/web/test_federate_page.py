@@ -7,14 +7,11 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect
 
-from app.api import problems
 from app.errors import Conflict
-from app.web import pages
 from tests.support import web_federation
-from tests.support.browser import Watched, serving
+from tests.support.browser import Watched, pages_app, serving
 from tests.support.digits import digits
 from tests.support.web_federation import ID, FakeFederation
 from zoo.federated.parameters import Parameters
@@ -68,9 +65,7 @@ def federate() -> Iterator[Federate]:
             rounds,
             {"epochs": 3, "batch_size": 16, "learning_rate": 0.1, "max_samples": 1000, **training},
         )
-        app = FastAPI()
-        problems.install(app)
-        pages.install(app)
+        app = pages_app()
         web_federation.install(app, federation)
         context = serving(app)
         opened.append(context)

@@ -10,23 +10,13 @@ import numpy as np
 import pytest
 from playwright.sync_api import Error, Page
 
+from tests.support.browser import run
 from zoo.federated.documents import Limits, decode_update, encode_model
 from zoo.federated.parameters import Parameter, Parameters, Weights, weights_sha256
 
 pytestmark = pytest.mark.browser
 
 PARAMETERS = Parameters([Parameter("dense/kernel", (3, 4)), Parameter("dense/bias", (4,))])
-
-HELPERS = """
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-const text = (found) => btoa(String.fromCharCode(...found));
-"""
-
-
-def run(tab: Page, code: str, **given: Any) -> Any:
-    """What an async function of `given` with `code` as its body returns; bytes go in as base64."""
-    plain = {name: base64.b64encode(v).decode() if isinstance(v, bytes) else v for name, v in given.items()}
-    return tab.evaluate(f"async ({{{', '.join(plain)}}}) => {{ {HELPERS} {code} }}", plain)
 
 
 def weights(seed: int) -> Weights:

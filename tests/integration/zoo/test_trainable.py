@@ -5,14 +5,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from playwright.sync_api import Page
 
 from tests.integration.zoo.conftest import Workshop
+from tests.support.browser import chromium, pages_app, run, serving
 from tests.support.digits import digits
 from tests.support.trainable_networks import NETWORKS
 from zoo.datasets import snapshot
@@ -67,6 +70,43 @@ def test_003_1_a_step_on_the_device_is_the_step_that_keras_makes(networks: Path,
         gradient = wanted[f"g{place:03d}"]
         assert np.abs(gradient).max() > 1e-4, "the network has to learn for the comparison to say something"
         np.testing.assert_allclose((old - new) / 0.25, gradient, atol=1e-4 * np.abs(gradient).max())
+
+
+@pytest.fixture(scope="module")
+def tab() -> Iterator[Page]:
+    with serving(pages_app()) as address, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{address}/federate")
+        yield page
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", NETWORKS)
+def test_002_5_a_browser_learns_of_the_files_document_what_the_file_learns(
+    networks: Path, tab: Page, name: str
+) -> None:
+    trainer = LiteRtTrainer((networks / f"{name}-all.tflite").read_bytes())
+    loaded = _arrays(networks / f"{name}-all.npz")
+    x, y, before = loaded["x"], loaded["y"], trainer.get_weights()
+    found = run(
+        tab,
+        """const { Network } = await import("/web/network.js");
+        const network = await Network.of(document);
+        network.setWeights(before.map((values) => Float32Array.from(values)));
+        const loss = await network.train({ values: Float32Array.from(x), count: 8, labels: y }, training, () => {});
+        return { loss, weights: (await network.weights()).map((values) => Array.from(values)) };""",
+        document=trainer.document.to_json(),
+        before=[array.ravel().tolist() for array in before],
+        x=x.ravel().tolist(),
+        y=y.ravel().tolist(),
+        training={"epochs": 2, "batch_size": len(x), "learning_rate": 0.25},
+    )
+    report = trainer.train(x, y, 2, 0.25, np.random.default_rng(0))  # the whole of it is one batch
+    assert found["loss"] == pytest.approx(report.loss, rel=1e-4)
+    for old, new, same in zip(before, trainer.get_weights(), found["weights"], strict=True):
+        moved = np.abs(new - old).max()
+        assert moved > 1e-5, "the network has to learn for the comparison to say something"
+        np.testing.assert_allclose(np.reshape(same, new.shape), new, atol=1e-3 * moved)
 
 
 def test_003_1_a_trainable_file_has_four_signatures_and_needs_no_operator_beside_litert(networks: Path) -> None:

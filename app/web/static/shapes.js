@@ -1,0 +1,6 @@
+// What the modules of the page share.
+
+// The network is one that a browser does not train.
+export class NetworkError extends Error {}
+
+export const sizeOf = (shape) => shape.reduce((product, length) => product * length, 1);
