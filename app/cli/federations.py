@@ -142,7 +142,8 @@ def enrol(
     with session.client() as client:
         answer = client.post(at("federations", federation_id, "clients"), EnrolledFederationClient, request)
     if token_file is None:
-        session.output.answer(answer, _enrolled_view)
+        page = f"{session.server}/federate#federation={federation_id}&token={answer.body.token}"
+        session.output.answer(answer, lambda body: _enrolled_view(body, page if body.token else None))
         return
     with files.replacing(token_file, mode=0o600) as file:
         file.write((answer.body.token or "").encode())
@@ -324,9 +325,15 @@ def view(body: Federation) -> RenderableType:
     )
 
 
-def _enrolled_view(body: EnrolledFederationClient) -> RenderableType:
+def _enrolled_view(body: EnrolledFederationClient, page: str | None = None) -> RenderableType:
     return facts(
-        [("client", body.id), ("name", body.name), ("board", body.endpoint), ("token, never shown again", body.token)]
+        [
+            ("client", body.id),
+            ("name", body.name),
+            ("board", body.endpoint),
+            ("token, never shown again", body.token),
+            ("for a browser", page),
+        ]
     )
 
 

@@ -88,6 +88,18 @@ def test_a_file_that_is_put_again_is_young_again(shelf: Shelf) -> None:
     assert shelf.swept_now() == {b"model"}
 
 
+def test_whoever_looks_what_is_old_is_not_stopped_by_what_another_removes_meanwhile(shelf: Shelf) -> None:
+    for number in range(3):
+        shelf.blobs.put(bytes([number]))
+    looking = shelf.blobs.older_than(-60)
+    found = next(looking)
+    for path in list(shelf.folder.rglob("*")):
+        if path.is_file():
+            path.unlink()
+    assert list(looking) == []
+    assert not shelf.blobs.remove_older(found, -60)
+
+
 def test_what_a_version_names_in_its_forms_stays_when_the_offload_version_of_the_same_bytes_goes(shelf: Shelf) -> None:
     version = shelf.register(b"weights")
     shelf.add(

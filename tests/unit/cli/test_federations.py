@@ -121,6 +121,7 @@ def test_a_token_is_shown_once_or_goes_into_a_file_of_its_owner_alone(
     server.on(f"POST {PATH}/clients", httpx.Response(201, json=enrolled))
     shown = cli("federations", "enrol", ID, "ward-7")
     assert "the-token" in shown.stdout
+    assert f"/federate#federation={ID}&token=the-token" in shown.stdout.replace("\n", "")
     file = tmp_path / "ward-7.token"
     for more in ((), ("--json",)):
         kept = cli("federations", "enrol", ID, "ward-7", "--token-file", str(file), *more)
