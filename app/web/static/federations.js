@@ -85,7 +85,8 @@ function federated(federation, other) {
   if (central !== null && points.length > 0)
     lines.push({ points: [[points[0][0], central], [Math.max(points.at(-1)[0], points[0][0] + 1), central]], style: "other" });
   draw($("chart"), { lines, low: 0, ...(metric === "accuracy" ? { high: 1 } : {}), xLabel: "rounds" });
-  $("legend").textContent = metric === undefined ? "" : `${words(metric)} on the operator's held-out data after each round; dashed: the centralised version.`;
+  const dashed = central === null ? "" : "; dashed: the centralised version";
+  $("legend").textContent = metric === undefined ? "" : `${words(metric)} on the operator's held-out data after each round${dashed}.`;
   compare(federation, other, central);
 }
 
