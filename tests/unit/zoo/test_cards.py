@@ -99,7 +99,7 @@ def test_storing_a_new_model_replaces_figures_and_hash_and_leaves_the_rest(tmp_p
 
 
 # Only a worker imports these; everything else may be in the server.
-IN_WORKERS = {"learning", "network", "loop", "keras_file", "quantising"}
+IN_WORKERS = {"learning", "network", "loop", "keras_file", "quantising", "federating"}
 FOLDERS = ("", "training", "training/offload", "datasets", "generators")
 IN_TRAININGS = {"digits", "lenet", "wine"}
 
