@@ -20,93 +20,33 @@ class Kind:
 
     module: str
     function: str
-    tensorflow: bool
-    recipe: bool
+    tensorflow: bool = False
+    recipe: bool = False
     """A recipe has to be given; otherwise the parent's is taken."""
-    parent: bool
+    parent: bool = False
     """It starts from a version."""
-    float_source: bool
+    float_source: bool = False
     """That version must have its Keras form: it was trained here."""
-    learns: bool
+    learns: bool = False
     """It makes epochs, and takes the number of them and a seed."""
 
 
 KINDS: dict[str, Kind] = {
-    CENTRALISED: Kind(
-        "zoo.training.learning",
-        "centralised",
-        tensorflow=True,
-        recipe=True,
-        parent=False,
-        float_source=False,
-        learns=True,
-    ),
+    CENTRALISED: Kind("zoo.training.learning", "centralised", tensorflow=True, recipe=True, learns=True),
     TRANSFER: Kind(
         "zoo.training.learning", "transfer", tensorflow=True, recipe=True, parent=True, float_source=True, learns=True
     ),
     INCREMENTAL: Kind(
-        "zoo.training.learning",
-        "incremental",
-        tensorflow=True,
-        recipe=False,
-        parent=True,
-        float_source=True,
-        learns=True,
+        "zoo.training.learning", "incremental", tensorflow=True, parent=True, float_source=True, learns=True
     ),
-    QUANTISE: Kind(
-        "zoo.training.quantising",
-        "quantise",
-        tensorflow=True,
-        recipe=False,
-        parent=True,
-        float_source=True,
-        learns=False,
-    ),
-    EVALUATE: Kind(
-        "zoo.training.judging",
-        "evaluate",
-        tensorflow=False,
-        recipe=False,
-        parent=True,
-        float_source=False,
-        learns=False,
-    ),
-    REFERENCE: Kind(
-        "zoo.training.referring",
-        "refer",
-        tensorflow=False,
-        recipe=False,
-        parent=True,
-        float_source=False,
-        learns=False,
-    ),
-    TRAINABLE: Kind(
-        "zoo.training.on_device.exporting",
-        "trainable",
-        tensorflow=True,
-        recipe=False,
-        parent=True,
-        float_source=True,
-        learns=False,
-    ),
+    QUANTISE: Kind("zoo.training.quantising", "quantise", tensorflow=True, parent=True, float_source=True),
+    EVALUATE: Kind("zoo.training.judging", "evaluate", parent=True),
+    REFERENCE: Kind("zoo.training.referring", "refer", parent=True),
+    TRAINABLE: Kind("zoo.training.on_device.exporting", "trainable", tensorflow=True, parent=True, float_source=True),
     FEDERATION_RESULT: Kind(
-        "zoo.training.federating",
-        "federation_result",
-        tensorflow=True,
-        recipe=False,
-        parent=True,
-        float_source=True,
-        learns=False,
+        "zoo.training.federating", "federation_result", tensorflow=True, parent=True, float_source=True
     ),
-    OFFLOAD: Kind(
-        "zoo.training.offload.learning",
-        "offload",
-        tensorflow=True,
-        recipe=False,
-        parent=False,
-        float_source=False,
-        learns=True,
-    ),
+    OFFLOAD: Kind("zoo.training.offload.learning", "offload", tensorflow=True, learns=True),
 }
 
 
