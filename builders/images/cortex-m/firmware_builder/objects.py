@@ -1,6 +1,7 @@
 """Objects of the sources that no model changes, compiled once while the image is built: a build only links them."""
 
 import contextlib
+import hashlib
 import io
 import shutil
 import sys
@@ -24,22 +25,27 @@ def fixed_sources() -> list[Path]:
     return [*sorted((IMAGE / "kernels").glob("*.c")), *(IMAGE / "firmware" / name for name in _FIXED)]
 
 
-def place_objects(board: Board, optimise: Optimise, folder: Path) -> None:
-    """Copies the objects of this image, or none where it was not prepared: then a build compiles everything."""
-    made = _place(board, optimise)
+def place_objects(board: Board, optimise: Optimise, folder: Path, objects: Path = OBJECTS) -> None:
+    """Copies the objects that were made of these sources, or none where there are none: a build compiles the rest."""
+    made = objects / object_key(board, optimise)
     if made.is_dir():
         shutil.copytree(made, folder, dirs_exist_ok=True)
 
 
-def _place(board: Board, optimise: Optimise) -> Path:
-    return OBJECTS / board.name / runtime_level(optimise).lstrip("-")
+def object_key(board: Board, optimise: Optimise) -> str:
+    """The hash of all that the objects depend on: an image that was made from this one may have changed any of it."""
+    digest = hashlib.sha256(f"{board_header(board)}{board.compiler_flags}{runtime_level(optimise)}".encode())
+    sources = (file for folder in ("kernels", "firmware", "os") for file in (IMAGE / folder).rglob("*.[ch]"))
+    for file in sorted(sources):
+        digest.update(f"{file.relative_to(IMAGE).as_posix()} {file.stat().st_size}\n".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def prepare() -> None:
     """Compile them for every board and aim; for the Dockerfile."""
     for board in load_boards(IMAGE / "boards").values():
         for optimise in Optimise:
-            target = _place(board, optimise)
+            target = OBJECTS / object_key(board, optimise)
             if target.exists():  # of another aim
                 continue
             with tempfile.TemporaryDirectory() as temporary, contextlib.redirect_stdout(io.StringIO()):
