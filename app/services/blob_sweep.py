@@ -22,15 +22,14 @@ class BlobSweep:
 
     def sweep(self) -> None:
         """Once, now."""
-        old = list(
-            self._blobs.older_than(UNNAMED_SECONDS)
-        )  # before the look at the rows: a row is younger than its blob
+        old = list(self._blobs.older_than(UNNAMED_SECONDS))
+        if not old:
+            return
         with self._database.read() as session:
             if builds.unfinished(session):
                 return  # what one step of a build hands to the next is named by the job engine alone
             named = named_blobs(session)
-        removed = [
-            sha256 for sha256 in old if sha256 not in named and self._blobs.remove_older(sha256, UNNAMED_SECONDS)
-        ]
+        unnamed = [sha256 for sha256 in old if sha256 not in named]
+        removed = [sha256 for sha256 in unnamed if self._blobs.remove_older(sha256, UNNAMED_SECONDS)]
         if removed:
             _log.info("blobs that nothing names were removed", count=len(removed))

@@ -1,4 +1,4 @@
-// CBOR as a federation's documents use it: RFC 8949 without floats of 16 bits, and byte strings tagged as RFC 8746 has it.
+// CBOR as a federation's documents use it: RFC 8949 without floats of 16 bits, and the tags of RFC 8746.
 
 const MAX_DEPTH = 8;
 const UNSIGNED = 0, NEGATIVE = 1, BYTES = 2, TEXT = 3, ARRAY = 4, MAP = 5, TAG = 6;

@@ -35,7 +35,8 @@ function begin() {
 async function join() {
   if (page.running) throw new Error("Leave the federation first.");
   page.leave = new AbortController();
-  const away = (seconds) => ($("state").textContent = `The server does not answer; it is asked again in ${Math.ceil(seconds)} s.`);
+  const away = (seconds) =>
+    ($("state").textContent = `The server does not answer; it is asked again in ${Math.ceil(seconds)} s.`);
   page.client = new FederationClient($("federation").value.trim(), $("token").value.trim(), page.leave.signal, away);
   const federation = await page.client.description();
   if (federation.trainable === null) throw new Error("The federation is not prepared yet: join in a moment.");
@@ -128,17 +129,23 @@ function tell(what, { round, ...found }) {
   };
   const said = words[what]();
   if (said !== null) $("state").textContent = said;
-  if (what === "begun") show(round, { before: scoreText(found.before) }), page.marks.push(page.losses.length + 1);
+  if (what === "begun") {
+    show(round, { before: scoreText(found.before) });
+    page.marks.push(page.losses.length + 1);
+  }
   if (what === "epoch") {
     page.losses.push([page.losses.length + 1, found.loss]);
-    draw($("chart"), { lines: [{ points: page.losses, style: "main", dots: page.losses.length < 60 }], marks: page.marks, low: 0, xLabel: "epochs" });
+    const lines = [{ points: page.losses, style: "main", dots: page.losses.length < 60 }];
+    draw($("chart"), { lines, marks: page.marks, low: 0, xLabel: "epochs" });
   }
   if (what === "trained") show(round, { after: scoreText(found.after), loss: found.loss.toFixed(4) });
   if (what === "sent") show(round, { samples: String(found.samples), update: `taken, ${found.bytes} bytes` });
   if (what === "refused") show(round, { update: `refused: ${found.reason}` });
 }
 
-const scoreText = ({ accuracy, error }) => (accuracy === undefined ? `off by ${error.toFixed(4)}` : `${(100 * accuracy).toFixed(1)} %`);
+function scoreText({ accuracy, error }) {
+  return accuracy === undefined ? `off by ${error.toFixed(4)}` : `${(100 * accuracy).toFixed(1)} %`;
+}
 
 function show(round, cells) {
   if (!page.rows.has(round)) {

@@ -106,8 +106,9 @@ async function round(client, network, samples, assignment, tell) {
     tell("epoch", { round: assignment.round, epoch, loss: value }),
   );
   const after = await network.score(samples);
-  const update = { round: assignment.round, base: assignment.base, samples: chosen.count, weights: await network.weights(), loss };
   tell("trained", { round: assignment.round, before, after, loss });
+  const { round: number, base } = assignment;
+  const update = { round: number, base, samples: chosen.count, weights: await network.weights(), loss };
   const bytes = await client.submit(assignment, update);
   tell("sent", { round: assignment.round, samples: chosen.count, bytes });
 }

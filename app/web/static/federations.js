@@ -22,8 +22,10 @@ async function list() {
   const { items } = await get("/v1/federations?limit=200");
   $("list").replaceChildren(
     ...items.map((item) => {
-      const link = Object.assign(document.createElement("a"), { textContent: item.name, href: `#federation=${item.id}` });
-      return row(link, `${item.model}@${item.version}`, `${item.round} of ${item.settings.rounds}`, item.clients, item.state);
+      const link = Object.assign(document.createElement("a"), { textContent: item.name });
+      link.href = `#federation=${item.id}`;
+      const round = `${item.round} of ${item.settings.rounds}`;
+      return row(link, `${item.model}@${item.version}`, round, item.clients, item.state);
     }),
   );
 }
@@ -82,11 +84,14 @@ function federated(federation, other) {
   const metric = federation.history.at(-1)?.score.metric;
   const lines = [{ points, style: "main", dots: points.length < 60 }];
   const central = other === null ? null : (other.metric.float32 ?? other.metric.int8);
-  if (central !== null && points.length > 0)
-    lines.push({ points: [[points[0][0], central], [Math.max(points.at(-1)[0], points[0][0] + 1), central]], style: "other" });
+  if (central !== null && points.length > 0) {
+    const [begin, end] = [points[0][0], Math.max(points.at(-1)[0], points[0][0] + 1)];
+    lines.push({ points: [[begin, central], [end, central]], style: "other" });
+  }
   draw($("chart"), { lines, low: 0, ...(metric === "accuracy" ? { high: 1 } : {}), xLabel: "rounds" });
   const dashed = central === null ? "" : "; dashed: the centralised version";
-  $("legend").textContent = metric === undefined ? "" : `${words(metric)} on the operator's held-out data after each round${dashed}.`;
+  const told = metric && `${words(metric)} on the operator's held-out data after each round${dashed}.`;
+  $("legend").textContent = told ?? "";
   compare(federation, other, central);
 }
 
@@ -95,17 +100,18 @@ function compare(federation, other, central) {
   $("comparison").hidden = other === null || last === undefined;
   if ($("comparison").hidden) return;
   const same = other.snapshot_sha256 === federation.snapshot_sha256;
-  $("measured").textContent =
-    `${words(last.metric)} of float weights, ` + (same ? "both on the same held-out data" : "each on held-out data of its own");
+  const where = same ? "both on the same held-out data" : "each on held-out data of its own";
+  $("measured").textContent = `${words(last.metric)} of float weights, ${where}`;
   $("federated").textContent = scoreText(last.metric, last.value);
   $("centralised").textContent = `${scoreText(last.metric, central)} (${other.model}@${other.version})`;
+  const difference = last.value - central;
   $("difference").textContent =
-    last.metric === "accuracy" ? `${(100 * (last.value - central)).toFixed(1)} points` : (last.value - central).toFixed(4);
+    last.metric === "accuracy" ? `${(100 * difference).toFixed(1)} points` : difference.toFixed(4);
 }
 
 function roundRow(found) {
   const of = (state) => found.updates.filter((update) => update.state === state);
-  const refused = of("refused").map((update) => `${update.client}: ${update.reason?.detail ?? update.reason?.slug}`).join("; ");
+  const refused = of("refused").map((update) => `${update.client}: ${update.reason?.detail}`).join("; ");
   const score = found.score === null ? "" : scoreText(found.score.metric, found.score.value);
   return row(found.round, found.state, found.selected.length, of("averaged").length, found.samples, score, refused);
 }

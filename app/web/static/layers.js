@@ -3,7 +3,8 @@
 import { NetworkError } from "/web/shapes.js";
 import * as tf from "/web/tf.min.js";
 
-// Without the softmax at the end: the cross entropy of probabilities is cut off where they are small, and so is its gradient.
+// Without the softmax at the end: the cross entropy of probabilities is cut off where they are small, and so is its
+// gradient.
 export function endingWithLogits(layers) {
   const last = { ...layers.at(-1) };
   if (last.activation === "softmax") last.activation = "linear";

@@ -32,7 +32,10 @@ export class Network {
     this.scaling = document.normalisation ?? {};
     this.model = tf.sequential();
     const layers = document.loss === "cross-entropy" ? endingWithLogits(document.layers) : document.layers;
-    layers.forEach((layer, index) => this.model.add(kerasLayer(layer, index === 0 ? { inputShape: this.inputShape } : {})));
+    layers.forEach((layer, index) => {
+      const options = index === 0 ? { inputShape: this.inputShape } : {};
+      this.model.add(kerasLayer(layer, options));
+    });
     const own = this.model.weights.map((weight) => weight.shape.join("x"));
     const theirs = this.parameters.map(({ shape }) => shape.join("x"));
     if (own.join() !== theirs.join())
@@ -102,7 +105,10 @@ export class Network {
     return tf.tidy(() => {
       const flat = tf.tensor(values, [count, ...this.inputShape], "float32");
       const x = scaled(flat, this.scaling.mean, this.scaling.deviation);
-      if (this.task === "classification") return [x, tf.cast(tf.oneHot(tf.tensor1d(labels, "int32"), this.outputs), "float32")];
+      if (this.task === "classification") {
+        const chosen = tf.oneHot(tf.tensor1d(labels, "int32"), this.outputs);
+        return [x, tf.cast(chosen, "float32")];
+      }
       if (this.task === "anomaly-detection") return [x, tf.clone(tf.reshape(x, [count, -1]))];
       const targets = tf.tensor(labels, [count, this.outputs], "float32");
       return [x, scaled(targets, this.scaling.target_mean, this.scaling.target_deviation)];

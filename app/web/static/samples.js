@@ -18,8 +18,9 @@ export async function readFile(file) {
 // What the network learns: `x` as it sees it, and labels as numbers. Throws SamplesError with what does not fit.
 export function prepared(found, network) {
   const values = sizeOf(network.inputShape);
-  if (sizeOf(found.shape) !== values)
-    throw new SamplesError(`A sample has ${sizeOf(found.shape)} values; the network takes ${network.inputShape.join("x")}.`);
+  const given = sizeOf(found.shape);
+  if (given !== values)
+    throw new SamplesError(`A sample has ${given} values; the network takes ${network.inputShape.join("x")}.`);
   if (found.labels === null && network.task !== "anomaly-detection")
     throw new SamplesError("There are no labels: name them y in an .npz, or label in the first line of a .csv.");
   const each = network.task === "regression" ? network.outputs : 1;
