@@ -22,6 +22,7 @@ from builders.engine import connect
 TESTS = Path(__file__).parent
 FOLDERS = ("unit", "contract", "integration", "e2e")  # the order in which they run: quick answers first
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+TENSORFLOW_JS = TESTS.parent / "app" / "web" / "vendor" / "tf.min.js"
 
 
 # --- What the machine must have --------------------------------------------------------------------------------------
@@ -51,7 +52,9 @@ def _why_no_toolchain() -> str | None:
 
 
 def _why_no_browser() -> str | None:
-    return None if any(map(shutil.which, BROWSERS)) else "Chromium is not installed; run tools/setup test"
+    if not any(map(shutil.which, BROWSERS)):
+        return "Chromium is not installed; run tools/setup test"
+    return None if TENSORFLOW_JS.exists() else "TensorFlow.js is not there; run tools/setup web"
 
 
 REASONS_MISSING: dict[str, Callable[[], str | None]] = {
