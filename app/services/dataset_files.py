@@ -31,10 +31,14 @@ class _Hold:
 
 @dataclass(eq=False)
 class _Leaving:
-    """Files whose rows are gone, and who may have read those rows before: they have to be done first."""
+    """Files whose rows are gone, and who may have read those rows before: they have to be done first.
+
+    `rewritten` are those that somebody has written again, or is about to.
+    """
 
     hashes: set[str]
     waiting_for: set[_Hold]
+    rewritten: set[str] = field(default_factory=set)
 
 
 class DatasetFiles:
@@ -48,9 +52,10 @@ class DatasetFiles:
     def __init__(self, database: Database, store: BlobStore) -> None:
         self._database = database
         self._store = store
-        self._guard = threading.Lock()  # for the moment of a look into the database, never during work
+        self._guard = threading.Lock()  # of the three below, and of a removal; for moments alone
         self._holds: set[_Hold] = set()
         self._leaving: list[_Leaving] = []
+        self._looked_at: list[_Leaving] = []
         self._mine = threading.local()
 
     @contextmanager
@@ -68,7 +73,7 @@ class DatasetFiles:
                 self._holds.remove(hold)
                 for leaving in self._leaving:
                     leaving.waiting_for.discard(hold)
-                self._remove_those_that_may_go()
+            self._remove_those_that_may_go()
 
     def put(self, chunks: Iterable[bytes]) -> str:
         """Store durably; the SHA-256."""
@@ -77,9 +82,12 @@ class DatasetFiles:
     def _announce(self, sha256: str) -> None:
         """Before the file has its name: a removal that is decided from now on sees it."""
         hold: _Hold | None = getattr(self._mine, "hold", None)
-        if hold is not None:
-            with self._guard:
-                hold.written.add(sha256)
+        if hold is None:
+            return
+        with self._guard:
+            hold.written.add(sha256)
+            for leaving in self._looked_at:
+                leaving.rewritten.add(sha256)
 
     def path(self, sha256: str) -> Path:
         """Where a file is."""
@@ -111,20 +119,38 @@ class DatasetFiles:
         """Remove the files that no row refers to any more, at once or when those at work now are done."""
         with self._guard:
             self._leaving.append(_Leaving({sha256 for sha256 in hashes if sha256 is not None}, set(self._holds)))
-            self._remove_those_that_may_go()
+        self._remove_those_that_may_go()
 
     def sweep(self) -> None:
         """Remove what processes that died between writing a file and committing its row left behind."""
         self.forget(list(self._store.older_than(ORPHAN_SECONDS)))
 
     def _remove_those_that_may_go(self) -> None:
-        for leaving in [leaving for leaving in self._leaving if not leaving.waiting_for]:
-            self._leaving.remove(leaving)
-            being_written = {sha256 for hold in self._holds for sha256 in hold.written}
-            for sha256 in leaving.hashes - being_written:
-                with self._database.read() as session:
-                    needed = rows.is_referenced(session, sha256) or snapshots.has_file(session, sha256)
-                if not needed:
+        while (leaving := self._next()) is not None:
+            try:
+                unneeded = {sha256 for sha256 in leaving.hashes if not self._is_needed(sha256)}
+            except BaseException:
+                with self._guard:
+                    self._looked_at.remove(leaving)  # a sweep finds them
+                raise
+            with self._guard:
+                self._looked_at.remove(leaving)
+                for sha256 in unneeded - leaving.rewritten:
                     self._store.remove(sha256)
-            if leaving.hashes & being_written:  # looked at again when it is known whether that was committed
-                self._leaving.append(_Leaving(leaving.hashes & being_written, set(self._holds)))
+                again = leaving.hashes & leaving.rewritten
+                if again:  # looked at once more when it is known whether that was committed
+                    self._leaving.append(_Leaving(again, set(self._holds)))
+
+    def _next(self) -> _Leaving | None:
+        """One that nobody works with; what is written from now on is noted in it."""
+        with self._guard:
+            found = next((leaving for leaving in self._leaving if not leaving.waiting_for), None)
+            if found is not None:
+                self._leaving.remove(found)
+                self._looked_at.append(found)
+                found.rewritten = {sha256 for hold in self._holds for sha256 in hold.written}
+            return found
+
+    def _is_needed(self, sha256: str) -> bool:
+        with self._database.read() as session:
+            return rows.is_referenced(session, sha256) or snapshots.has_file(session, sha256)

@@ -41,12 +41,12 @@ class Shelf:
         with self.database.write() as transaction:
             self.datasets.create(transaction, DatasetRequest(name="d"))
 
-    def upload(self, text: str = ROWS) -> None:
+    def upload(self, text: str = ROWS, name: str = "d") -> None:
         incoming = Incoming({"x.csv": text.encode()}, None, Options(), None, refuse_duplicates=False)
-        with self.samples.read("d", incoming) as read:
+        with self.samples.read(name, incoming) as read:
             kept = self.samples.keep(read)
         with self.database.write() as transaction:
-            self.samples.store(transaction, "d", kept)
+            self.samples.store(transaction, name, kept)
 
     def snapshot(self) -> str:
         with self.database.read() as session:
@@ -141,6 +141,24 @@ def test_whoever_computes_keeps_nobody_waiting_and_reads_on_what_is_deleted_mean
         other.submit(upload_and_delete).result(timeout=20)
         assert before <= shelf.names()  # the dataset is gone, and its files are read here
         assert shelf.datasets.statistics(session, "d").samples == 40
+    assert shelf.names() == set()
+
+
+def test_datasets_of_the_same_samples_that_come_and_go_at_the_same_time_never_lack_their_file(shelf: Shelf) -> None:
+    def come_and_go(name: str) -> None:
+        for _ in range(8):
+            with shelf.database.write() as transaction:
+                shelf.datasets.create(transaction, DatasetRequest(name=name))
+            with shelf.files.held():
+                shelf.upload(name=name)
+            with shelf.files.held(), shelf.database.read() as session:
+                assert shelf.datasets.statistics(session, name).features[0].count == 40
+            with shelf.files.held(), shelf.database.write() as transaction:
+                shelf.datasets.delete(transaction, name, purge=False)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(come_and_go, f"of-{number}") for number in range(4)]:
+            done.result(timeout=120)
     assert shelf.names() == set()
 
 
