@@ -74,14 +74,12 @@ class BoardErrands:
 
     def _averages(self) -> list[Errand]:
         with self._database.read() as session:
-            finished = [
-                each
-                for each in rows.in_state(session, FederationState.FINISHED)
-                if each.finished_at is not None and each.finished_at > now() - KEEPS_TRYING
-            ]
-            clients = [(each, rows.clients(session, each.id)) for each in reversed(finished)]
+            ended = [(each.finished_at, each) for each in rows.in_state(session, FederationState.FINISHED)]
+            since = now() - KEEPS_TRYING
+            late = sorted((at, each.id, each) for at, each in ended if at is not None and at > since)
+            boards = [(each, rows.boards(session, each.id)) for _, _, each in reversed(late)]
         newest: dict[str, Errand | None] = {}
-        for federation, found in clients:
+        for federation, found in boards:
             for client in found:
                 if client.endpoint is not None:
                     newest.setdefault(client.endpoint, _owed(federation, client))

@@ -195,7 +195,7 @@ class FederationIntake:
                 missing = set(current.selected) - rows.answers(session, federation.id, current.round).keys()
                 turns += [
                     BoardTurn(federation.id, ClientId(client.id), client.endpoint, current.round, current.deadline_at)
-                    for client in rows.clients(session, federation.id)
+                    for client in rows.boards(session, federation.id)
                     if client.endpoint is not None and client.id in missing
                 ]
         return turns

@@ -48,6 +48,19 @@ def clients(session: Session, federation_id: str) -> Sequence[FederationClientRo
     ).all()
 
 
+def boards(session: Session, federation_id: str) -> Sequence[FederationClientRow]:
+    """Those that take part and are boards, which the server goes to."""
+    return session.exec(
+        select(FederationClientRow)
+        .where(
+            FederationClientRow.federation_id == federation_id,
+            col(FederationClientRow.removed_at).is_(None),
+            col(FederationClientRow.endpoint).is_not(None),
+        )
+        .order_by(col(FederationClientRow.seq))
+    ).all()
+
+
 def count_clients(session: Session, federation_id: str) -> int:
     """How many take part."""
     return session.exec(
