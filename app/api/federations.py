@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated, Literal
 
 from fastapi import Depends, Path, Query, Request, Response
@@ -34,8 +34,7 @@ from app.contract.models import (
 )
 from app.domain.federation import Action
 from app.errors import Unauthorised, Unavailable, UnsupportedMedia
-from app.services.container import Services
-from app.services.federation_views import as_client, as_federation, as_picture, as_round
+from app.services.federation_views import as_client, as_federation, as_picture, as_rounds
 from zoo.federated.documents import MEDIA_TYPE, Form
 
 handlers = Handlers()
@@ -46,9 +45,6 @@ RoundNumber = Annotated[int, Path(alias="round", ge=1, le=2147483647)]
 StateQuery = Annotated[
     Literal["preparing", "enrolling", "running", "finishing", "finished", "failed", "cancelled"] | None, Query()
 ]
-
-_STOP_SECONDS = 0.5
-"""How long a held answer goes on after the server is told to stop."""
 
 
 class _InFlight:
@@ -195,7 +191,7 @@ def get_trainable(
 ) -> Response:
     """The .tflite that clients train."""
     sha256 = services.intake.trainable(federation_id, token)
-    return content(
+    response = content(
         services.blobs.path(sha256),
         sha256,
         filename=f"{federation_id}.tflite",
@@ -203,6 +199,8 @@ def get_trainable(
         if_none_match=if_none_match,
         if_match=if_match,
     )
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"  # a shared cache would ask for no token
+    return response
 
 
 @handlers("getFederationAssignment")
@@ -220,9 +218,10 @@ async def get_assignment(
             heard.clear()
             assignment = await run_in_threadpool(services.intake.assignment, federation_id, token)
             left = until - loop.time()
-            if assignment.action is not Action.WAIT or left <= 0 or services.stopping.is_set():
+            if assignment.action is not Action.WAIT or left <= 0:
                 return FederationAssignment.model_validate(assignment.document())
-            await _rung(heard, left, services)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(heard.wait(), left)
 
 
 @handlers("listFederationRounds")
@@ -232,7 +231,7 @@ def list_rounds(
     """Newest first."""
     with services.database.read() as session:
         page = services.federations.rounds(session, federation_id, cursor, limit)
-        items = [as_round(session, row) for row in page.items]
+        items = as_rounds(session, federation_id, page.items)
     return FederationRoundPage(items=items, next_cursor=page.next_cursor)
 
 
@@ -240,7 +239,8 @@ def list_rounds(
 def get_round(services: ServicesDep, federation_id: FederationId, number: RoundNumber) -> FederationRound:
     """One round, with its updates."""
     with services.database.read() as session:
-        return as_round(session, services.federations.round(session, federation_id, number))
+        [found] = as_rounds(session, federation_id, [services.federations.round(session, federation_id, number)])
+    return found
 
 
 @handlers("getFederationModel")
@@ -252,7 +252,8 @@ def get_model(
     form: Annotated[Form, Query()] = "float32",
 ) -> Response:
     """The weights that the round starts from."""
-    return Response(services.intake.model(federation_id, token, number, form), media_type=MEDIA_TYPE)
+    body = services.intake.model(federation_id, token, number, form)
+    return Response(body, media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
 
 
 @handlers("submitFederationUpdate")
@@ -278,14 +279,3 @@ async def submit_update(
                 await run_in_threadpool(services.intake.refuse_too_large, federation_id, token, number, len(body))
         accepted = await run_in_threadpool(services.intake.submit, federation_id, token, number, bytes(body))
     return FederationUpdateAccepted(accepted=True, samples=accepted.samples)
-
-
-async def _rung(heard: asyncio.Event, seconds: float, services: Services) -> None:
-    """Until the federation changes, the time is over, or the server stops."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while not heard.is_set() and not services.stopping.is_set() and (left := until - loop.time()) > 0:
-        try:
-            await asyncio.wait_for(heard.wait(), min(left, _STOP_SECONDS))
-        except TimeoutError:
-            continue

@@ -16,6 +16,7 @@ from app.cli.output import as_json, facts, table
 from app.cli.session import session_of
 from app.contract.models import (
     EvaluationMetric,
+    FederationLineage,
     Lineage,
     Model,
     ModelEvaluation,
@@ -221,11 +222,17 @@ def _lineage(lineage: Lineage | None) -> list[tuple[str, str | int | None]]:
     return [
         ("made by", f"{lineage.job_id} ({lineage.kind})"),
         ("from", f"{parent.model}@{parent.version}" if parent else None),
+        ("average of", _federation_told(lineage.federation) if lineage.federation else None),
         ("data set", lineage.dataset),
         ("snapshot", lineage.snapshot_sha256),
         ("seed", lineage.seed),
         ("code", ", ".join(f"{name} {value[:12]}" for name, value in lineage.code.items())),
     ]
+
+
+def _federation_told(body: FederationLineage) -> str:
+    clients = {name for item in body.rounds for name in item.clients}
+    return f"{len(clients)} clients in {len(body.rounds)} rounds of {body.federation_id}"
 
 
 def _evaluation_view(body: ModelEvaluation) -> RenderableType:

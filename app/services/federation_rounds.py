@@ -1,5 +1,6 @@
 """The work of a federation in steps that may be repeated: prepare, open a round, end it, average, finish."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import inf
@@ -201,14 +202,15 @@ class FederationRounds:
             row, owner = rows.round_(session, federation.id, current.round), rows.by_id(session, federation.id)
             if row is None or owner is None or owner.state != FederationState.RUNNING:
                 return None  # cancelled in between
+            names = rows.names(session, federation.id) if far else {}
             for place in far:
-                _leave_out(transaction, found[place], found)
+                _leave_out(transaction, found[place], found, names[found[place].client_id])
             if result is not None:
                 row.result_sha256, row.score = result.sha256, result.score
                 row.samples = sum(update.samples or 0 for update in kept)
                 owner.weights_sha256 = result.sha256
                 session.add(owner)
-                self._forget_weights(transaction, row, result.sha256)
+                transaction.after_commit(lambda: self._files.keep_weights(federation.id, result.sha256))
             averaged = frozenset(update.client_id for update in kept) if result is not None else frozenset[str]()
             self._close(transaction, row, after.state, averaged)
         return AT_ONCE
@@ -238,12 +240,6 @@ class FederationRounds:
         transaction.after_commit(lambda: self._files.forget_updates(federation_id, number))
         transaction.after_commit(lambda: self._bell.ring(federation_id))
 
-    def _forget_weights(self, transaction: Transaction, row: FederationRoundRow, result: str) -> None:
-        """What this round started from is no base any more, unless the average is the very same."""
-        federation_id, before = row.federation_id, row.model_sha256
-        if before != result:
-            transaction.after_commit(lambda: self._files.forget_weights(federation_id, before))
-
     def _finish(self, transaction: Transaction, row: FederationRow) -> None:
         if any(item.result_sha256 for item in rows.rounds(transaction.session, row.id)):
             self._federations.finish(transaction, row)
@@ -263,7 +259,9 @@ class FederationRounds:
         _log.warning("federation failed", federation=federation_id, slug=error["slug"])
 
 
-def _leave_out(transaction: Transaction, update: FederationUpdateRow, found: list[FederationUpdateRow]) -> None:
+def _leave_out(
+    transaction: Transaction, update: FederationUpdateRow, found: Sequence[FederationUpdateRow], name: str
+) -> None:
     """Refuse an outlier, with the reason."""
     usual = sorted(other.norm or 0.0 for other in found)[len(found) // 2]
     update.state = UpdateState.REFUSED
@@ -273,5 +271,5 @@ def _leave_out(transaction: Transaction, update: FederationUpdateRow, found: lis
         "remedy": REMEDIES[Refusal.OUTLIER],
     }
     transaction.session.merge(update)
-    data = {"round": update.round, "client_id": update.client_id, "state": update.state, "reason": update.reason}
+    data = {"round": update.round, "client": name, "state": update.state, "reason": update.reason}
     events.append(transaction.session, "federation.update", f"federation/{update.federation_id}", data)

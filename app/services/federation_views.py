@@ -1,5 +1,6 @@
 """Federations as the API shows them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlmodel import Session
@@ -31,17 +32,10 @@ def as_client(row: FederationClientRow) -> api.FederationClient:
     return api.FederationClient.model_validate(row.model_dump())
 
 
-def as_round(session: Session, row: FederationRoundRow) -> api.FederationRound:
-    """A round with what came in it."""
-    names = rows.names(session, row.federation_id)
-    return api.FederationRound.model_validate(
-        {
-            **row.model_dump(exclude={"federation_id", "selected", "minimum"}),
-            "selected": sorted(names[client_id] for client_id in row.selected),
-            "minimum_updates": row.minimum,
-            "updates": [_update(update, names) for update in rows.updates(session, row.federation_id, row.round)],
-        }
-    )
+def as_rounds(session: Session, federation_id: str, found: Sequence[FederationRoundRow]) -> list[api.FederationRound]:
+    """Rounds of a federation with what came in them."""
+    names = rows.names(session, federation_id)
+    return [_round(session, row, names) for row in found]
 
 
 def as_picture(session: Session, row: FederationRow) -> str:
@@ -52,10 +46,20 @@ def as_picture(session: Session, row: FederationRow) -> str:
     return per_round([curve], figure=figure)
 
 
+def _round(session: Session, row: FederationRoundRow, names: dict[str, str]) -> api.FederationRound:
+    return api.FederationRound.model_validate(
+        {
+            **row.model_dump(exclude={"federation_id", "selected", "minimum"}),
+            "selected": sorted(names[client_id] for client_id in row.selected),
+            "minimum_updates": row.minimum,
+            "updates": [_update(update, names) for update in rows.updates(session, row.federation_id, row.round)],
+        }
+    )
+
+
 def _history(session: Session, row: FederationRow) -> list[dict[str, Any]]:
     begin = [] if row.initial is None else [{"round": 0, "score": row.initial}]
-    closed = [item for item in rows.rounds(session, row.id) if item.score is not None]
-    return [*begin, *({"round": item.round, "score": item.score} for item in closed)]
+    return [*begin, *({"round": number, "score": score} for number, score in rows.scores(session, row.id))]
 
 
 def _update(row: FederationUpdateRow, names: dict[str, str]) -> dict[str, Any]:

@@ -45,9 +45,12 @@ class FederationFiles:
         """Where global weights are."""
         return self._weights(federation_id).path(sha256)
 
-    def forget_weights(self, federation_id: str, sha256: str) -> None:
-        """Remove global weights that no round starts from any more."""
-        self._weights(federation_id).remove(sha256)
+    def keep_weights(self, federation_id: str, sha256: str) -> None:
+        """Remove all global weights but these: no round starts from the others any more."""
+        store = self._weights(federation_id)
+        for other in list(store.older_than(0)):
+            if other != sha256:
+                store.remove(other)
 
     def updates(self, federation_id: str, number: int) -> BlobStore:
         """The updates of one round, as they came."""

@@ -1,6 +1,7 @@
 """Rows of federations: clients, rounds and updates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlmodel import Session, col, func, select
 
@@ -129,6 +130,16 @@ def rounds(session: Session, federation_id: str) -> Sequence[FederationRoundRow]
         .where(FederationRoundRow.federation_id == federation_id)
         .order_by(col(FederationRoundRow.round))
     ).all()
+
+
+def scores(session: Session, federation_id: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """The score of each round that made an average, in order."""
+    found = session.exec(
+        select(FederationRoundRow.round, FederationRoundRow.score)
+        .where(FederationRoundRow.federation_id == federation_id, col(FederationRoundRow.result_sha256).is_not(None))
+        .order_by(col(FederationRoundRow.round))
+    ).all()
+    return [(number, score) for number, score in found if score is not None]
 
 
 def round_page(session: Session, federation_id: str, cursor: str | None, limit: int) -> Page[FederationRoundRow]:

@@ -187,3 +187,20 @@ def test_the_other_words_reach_their_operations(cli: Cli, server: FakeServer, bo
         assert told in result.output
     assert svg.read_text() == "<svg/>"
     assert server.sent("GET /v1/federations")[0].url.params["state"] == "running"
+
+
+def test_a_version_that_is_an_average_says_of_whom(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    rounds = [{"round": number, "clients": ["ward-7", f"ward-{number}"], "samples": 40} for number in (1, 2)]
+    lineage = {
+        "job_id": "trn_0123456789abcdef",
+        "kind": "federation-result",
+        "snapshot_sha256": SHA,
+        "dataset": "shared",
+        "recipe": None,
+        "seed": None,
+        "parent": {"model": "my-digits", "version": 1, "sha256": SHA},
+        "federation": {"federation_id": ID, "scope": "all", "rounds": rounds},
+        "code": {},
+    }
+    server.on("GET /v1/models/my-digits/versions/2", httpx.Response(200, json=bodies.version(lineage=lineage)))
+    assert f"3 clients in 2 rounds of {ID}" in cli("models", "show", "my-digits@2").stdout
