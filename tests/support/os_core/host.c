@@ -27,7 +27,6 @@ struct shared *host_shared;
 uint8_t *host_flash;
 bool host_worn;
 
-#define FIRST_STATE 0xA5u
 #define WATCHDOG_MS 8000u
 #define SLOW_MS 3000u
 

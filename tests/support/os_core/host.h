@@ -8,6 +8,8 @@
 #include "core/handover.h"
 #include "core/image.h"
 
+#define FIRST_STATE 0xA5u /* of a simulated model; it counts inferences */
+
 /* How the process of a life ends. */
 enum life {
     LIFE_DONE = 0,

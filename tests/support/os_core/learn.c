@@ -7,22 +7,28 @@
  *   use 0|1                  whether the trained head answers
  *   input HEX                gives the output
  *   count                    how many samples the head that answers gets right
+ *   interrupted COUNT        as many inputs, computed in a real interrupt, while their results are read
  *   show                     what the training says of itself, and the update
  *
  * A refusal is a line of its own. */
 #include "learn.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "core/crc32.h"
 #include "core/inference.h"
 #include "core/os.h"
+#include "core/update_model.h"
 #include "core/watchdog.h"
+#include "host.h"
 #include "training/training.h"
 
 #define MAX_BYTES 65536u
+#define INTERRUPT_US 50
 
 static uint8_t bytes[MAX_BYTES];
 
@@ -104,6 +110,49 @@ static void print_output(void)
     }
 }
 
+static void on_interrupt(int number)
+{
+    (void)number;
+    (void)inference_turn();
+}
+
+/* What the simulated model makes of the input that has the low byte of its number all over. */
+static bool is_output(const struct inference_result *result)
+{
+    uint8_t expected = (uint8_t)(result->sequence ^ update_model_running()->sha256[0] ^ (FIRST_STATE + result->sequence - 1));
+    for (uint32_t at = 0; at < result->length; at++) {
+        if (result->output[at] != expected) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void be_interrupted(uint32_t inputs)
+{
+    static struct inference_result result;
+    uint32_t size = inference_input_bytes(), torn = 0, reads = 0;
+    struct sigaction action = {.sa_handler = on_interrupt};
+    struct itimerval often = {{0, INTERRUPT_US}, {0, INTERRUPT_US}}, never = {{0, 0}, {0, 0}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (uint32_t number = 1; number <= inputs; number++) {
+        memset(bytes, (int)number, size);
+        if (inference_submit(bytes, size) != OS_OK) {
+            fprintf(stderr, "an input is not taken\n");
+            exit(2);
+        }
+        while (inference_waits()) {
+            if (inference_result(&result) == OS_OK) {
+                reads++;
+                torn += !is_output(&result);
+            }
+        }
+    }
+    setitimer(ITIMER_REAL, &never, NULL);
+    printf("reads %s\ntorn %u\n", reads > inputs ? "many" : "few", torn);
+}
+
 static int run(char *line, const char **why)
 {
     const struct training_figures now = training_figures();
@@ -128,6 +177,10 @@ static int run(char *line, const char **why)
     }
     if (strcmp(line, "count") == 0) {
         return training_evaluate(why);
+    }
+    if (sscanf(line, "interrupted %u", &first) == 1) {
+        be_interrupted(first);
+        return OS_OK;
     }
     if (strncmp(line, "input ", 6) == 0) {
         int status = inference_submit(bytes, read_hex(line + 6));
