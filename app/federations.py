@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from math import isinf
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 from starlette.concurrency import run_in_threadpool
 
 from app.services.federation_bell import FederationBell
-from app.services.federation_rounds import FederationRounds
 
 _log = structlog.get_logger(__name__)
 
@@ -17,12 +17,31 @@ MAX_FAILURES = 5
 """Steps in a row that broke off before a federation is given up; between them passes 1 s, 2 s, 4 s, 8 s."""
 
 
+class Steps(Protocol):
+    """What there is to do for federations, as `FederationRounds` does it; called from threads."""
+
+    def alive(self) -> list[str]:
+        """The federations that there is work for, now or later."""
+        ...
+
+    def advance(self, federation_id: str, /) -> float | None:
+        """Do the next step. Seconds until there is another one; None when there is none, until it is started."""
+        ...
+
+    def fail(self, federation_id: str, /) -> None:
+        """End a federation that broke off again and again."""
+        ...
+
+
 class FederationKeeper:
     """An asynchronous context manager. What it finds in the database when it begins, it carries on with."""
 
-    def __init__(self, rounds: FederationRounds, bell: FederationBell) -> None:
-        self._rounds = rounds
+    def __init__(
+        self, steps: Steps, bell: FederationBell, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._steps = steps
         self._bell = bell
+        self._pause = pause
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._watch: asyncio.Task[None] | None = None
 
@@ -43,10 +62,10 @@ class FederationKeeper:
             while True:
                 heard.clear()
                 try:
-                    alive = await run_in_threadpool(self._rounds.alive)
+                    alive = await run_in_threadpool(self._steps.alive)
                 except Exception as error:  # noqa: BLE001 - as below; there is one watch for all of them
                     _log.error("federations were not looked for; it is tried again", exc_info=error)
-                    await asyncio.sleep(1)
+                    await self._pause(1)
                     continue
                 for federation_id in alive:
                     if federation_id not in self._tasks:
@@ -67,11 +86,11 @@ class FederationKeeper:
             while failures < MAX_FAILURES:
                 heard.clear()
                 try:
-                    seconds = await run_in_threadpool(self._rounds.advance, federation_id)
+                    seconds = await run_in_threadpool(self._steps.advance, federation_id)
                 except Exception as error:  # noqa: BLE001 - a full disk now is no reason to lose a federation of weeks
                     _log.error("a step of a federation broke off", federation=federation_id, exc_info=error)
                     failures += 1
-                    await asyncio.sleep(2 ** (failures - 1))
+                    await self._pause(2 ** (failures - 1))
                     continue
                 failures = 0
                 if seconds is None:
@@ -79,4 +98,4 @@ class FederationKeeper:
                 if seconds > 0:
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(heard.wait(), None if isinf(seconds) else seconds)
-        await run_in_threadpool(self._rounds.fail, federation_id)
+        await run_in_threadpool(self._steps.fail, federation_id)
