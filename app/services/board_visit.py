@@ -24,7 +24,8 @@ _log = structlog.get_logger(__name__)
 STATE = TRAINING / 0
 MAX_STARTS = 5
 """How often a board that loses its training is told to begin again in one round."""
-_PASSING = frozenset({Code.REQUEST_ENTITY_INCOMPLETE, Code.TOO_MANY_REQUESTS})
+_PASSING = frozenset({Code.METHOD_NOT_ALLOWED, Code.REQUEST_ENTITY_INCOMPLETE, Code.TOO_MANY_REQUESTS})
+"""Refusals of this moment; 4.05 is what a board answers while it counts, or when its samples have gone meanwhile."""
 _OVER = frozenset({Refusal.STALE_ROUND, Refusal.NOT_OPEN, Refusal.DUPLICATE, Refusal.NOT_SELECTED})
 
 
@@ -94,6 +95,8 @@ class BoardVisit:
                 if refusal.code >> 5 == Code.BAD_REQUEST >> 5 and refusal.code not in _PASSING:
                     raise GivenUp(str(refusal)) from refusal
                 failures += 1
+                if failures > 1:
+                    await self._wait_for("refusal", f"The board refuses for now: {refusal}.")
             except Lwm2mError as error:
                 failures += 1
                 if failures > 1:  # one request that gets lost is nothing to tell

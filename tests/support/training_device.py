@@ -41,6 +41,7 @@ class TrainingDevice:
         self.x: Floats = np.empty((0, self.features), np.float32)
         self.y: NDArray[np.int64] = np.empty(0, np.int64)
         self.state = BoardState.IDLE
+        self.busy = 0  # how often it is, when it is told to train
         self.given = False
         self.heads: list[tuple[int, Weights]] = []
         self.trainings: list[int] = []
@@ -136,6 +137,9 @@ class TrainingDevice:
         number, epochs, millionths = (int(given[key].strip("'")) for key in "012")
         if not self.heads or self.heads[-1][0] != number or not len(self.y):
             raise Refused(Code.METHOD_NOT_ALLOWED, "there is no head of this round, or no sample")
+        if self.busy:
+            self.busy -= 1
+            raise Refused(Code.METHOD_NOT_ALLOWED, "it is training, or counting: try again when it is done")
         self.trainings.append(number)
         self.given = False
         self._show(BoardState.TRAINING)

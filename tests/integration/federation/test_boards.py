@@ -128,6 +128,18 @@ async def test_a_board_that_fails_says_why_and_is_asked_again_in_the_next_round(
     assert world.updates(1) == {}
 
 
+async def test_a_board_that_is_busy_is_asked_again_in_the_same_round(world: World, make_board: MakeBoard) -> None:
+    device = await make_board("board-1")
+    device.busy = 2
+    world.begin("board-1")
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(lambda: world.updates(1))
+    [told] = world.told()
+    assert (told["state"], "try again when it is done" in str(told["detail"])) == ("waiting", True)
+    assert device.trainings == [1]
+
+
 async def test_a_board_without_samples_is_waited_for_and_taught(world: World, make_board: MakeBoard) -> None:
     device = await make_board("board-1", samples=0)
     world.begin("board-1")
