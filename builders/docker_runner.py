@@ -72,7 +72,8 @@ class DockerRunner:
             self._discard(job_id)
             raise
         # Two containers and two volumes take the engine tenths of a second, which nobody has to wait for.
-        self._removing[job_id] = self._removals.submit(self._discard, job_id)
+        removing = self._removing[job_id] = self._removals.submit(self._discard, job_id)
+        removing.add_done_callback(lambda _done: self._removing.pop(job_id, None))
         return ended, output, seconds
 
     def _followed(
@@ -151,8 +152,6 @@ class DockerRunner:
         except BuilderError as problem:
             # The build's own outcome matters more; `reap` removes what is left.
             logger.warning("could not remove the containers of job %s: %s", job_id, problem)
-        finally:
-            self._removing.pop(job_id, None)
 
 
 def _digest(image_id: str, files: dict[str, bytes], limits: Limits) -> str:
