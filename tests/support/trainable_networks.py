@@ -17,6 +17,10 @@ CLASSES = 4
 SHAPE = (9, 8, 2)
 
 _HEAD: list[dict[str, Any]] = [{"type": "flatten"}, {"type": "dense", "activation": "softmax"}]
+_NEW_HEAD: list[dict[str, Any]] = [
+    {"type": "dense", "units": 6, "activation": "relu"},
+    {"type": "dense", "activation": "softmax"},
+]
 NETWORKS: dict[str, dict[str, Any]] = {
     "dense": {
         "layers": [
@@ -59,6 +63,10 @@ NETWORKS: dict[str, dict[str, Any]] = {
         ],
         "from_logits": True,
     },
+    # Gets the new head behind its frozen layers, goes through its file, and learns as a whole.
+    "transferred": {
+        "layers": [{"type": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "activation": "relu"}, *_HEAD],
+    },
     "regression": {
         "task": "regression",
         "loss": "mean-squared-error",
@@ -80,7 +88,7 @@ def main(folder: Path) -> None:
     """Write every network into the folder."""
     import tensorflow as tf
 
-    from zoo.training import network
+    from zoo.training import keras_file, network
     from zoo.training.on_device.export import export_trainable
     from zoo.training.recipe import parse_recipe
 
@@ -96,6 +104,12 @@ def main(folder: Path) -> None:
         rng = np.random.default_rng(len(name))
         tf.keras.utils.set_random_seed(1)
         model = network.build(recipe, SHAPE, CLASSES)
+        if name == "transferred":
+            head = network.with_new_head(parse_recipe({**defaults, "layers": _NEW_HEAD}), model, CLASSES)
+            path = folder / "transferred"
+            path.write_bytes(keras_file.dump(head))
+            model = keras_file.load(path)
+            network.thaw(model)
         for variable in model.variables:  # moving averages that are 0 and 1 would hide a mistake
             variable.assign(variable + np.abs(rng.normal(0, 0.2, variable.shape)))
         # Halves are equal often: a maximum then has several candidates, and one alone learns.

@@ -27,6 +27,8 @@ OF_THE_ROUND = frozenset(
     {"stale_round", "round_not_open", "wrong_base", "duplicate_update", "not_selected", "outlier", "not_finite"}
 )
 """Refusals that end this client's part in a round, and no more."""
+OF_THE_CLIENT = frozenset({"token_invalid", "federation_not_found"})
+"""Refusals of whoever sends, whatever was sent: the update may still be taken when the token is right."""
 
 Found = TypeVar("Found")
 Tell = Callable[[str], None]
@@ -200,15 +202,17 @@ class FederatedClient:
         try:
             self._patience(lambda: self._site.submit(task, body))
         except SiteRefused as refusal:
+            if refusal.code not in OF_THE_CLIENT:
+                self._state.handed_over(task)  # the same bytes would be refused again
             self._refused(task, refusal)
-        else:
-            self._over = task.round, task.base
-            self._count += 1
-            if part is None:
-                self._patience.tell(f"Round {task.round}: the update that was trained before a restart is handed over.")
-            else:
-                self._handed_over(part)
+            return
         self._state.handed_over(task)
+        self._over = task.round, task.base
+        self._count += 1
+        if part is None:
+            self._patience.tell(f"Round {task.round}: the update that was trained before a restart is handed over.")
+        else:
+            self._handed_over(part)
 
     def _refused(self, task: Task, refusal: SiteRefused) -> None:
         """Go on with the next round, or give up on what no round will change."""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.federated.parameters import Parameters
-from zoo.training import keras_file
+from zoo.training import keras_file, network
 from zoo.training.data import Scaling
 from zoo.training.errors import DataError
 from zoo.training.job import Outcome
@@ -28,7 +28,7 @@ def federation_result(work: Work) -> Outcome:
 
 def _assign(model: Any, scope: str, parameters: Parameters, values: bytes) -> None:
     """Put the values into the network's variables. Raises DataError when they are those of another network."""
-    model.trainable = True  # a transfer froze its backbone, and frozen variables are not listed
+    network.thaw(model)  # frozen variables are not listed
     variables = _head(model).trainable_variables if scope == "head" else model.trainable_variables
     shapes = [tuple(variable.shape) for variable in variables]
     if shapes != [item.shape for item in parameters]:

@@ -37,7 +37,7 @@ def incremental(work: Work) -> Outcome:
     outputs_wanted(recipe, work.data)
     scaling = Scaling.parse(parent.scaling)
     model = keras_file.parent_model(work)
-    model.trainable = True  # a transfer froze its backbone; the whole network learns now
+    network.thaw(model)
     arrays = learned(recipe, work.data, scaling)
     loop.seed(recipe.seed)
     return _trained(work, recipe, model, arrays, scaling)

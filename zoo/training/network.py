@@ -76,6 +76,15 @@ def metric(recipe: Recipe) -> tuple[str, Any]:
     return "mean_absolute_error", lambda wanted, outputs: tf.reduce_mean(tf.abs(wanted - outputs), axis=-1)
 
 
+def thaw(model: Any) -> None:
+    """Let every layer learn that a transfer has frozen.
+
+    Setting `trainable` on a network that Keras has loaded does not reach the layers of a network inside it.
+    """
+    for layer in model._flatten_layers():
+        layer.trainable = True
+
+
 def _bounded(count: int, most: int, what: str) -> None:
     if count > most:
         raise ValueError(f"{count} {what}; at most {most} are trained")

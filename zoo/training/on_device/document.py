@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,9 +97,9 @@ class TrainableDocument:
                 scope=str(document["scope"]),
                 layers=tuple(document["layers"]),
                 labels=tuple(map(str, document["labels"])),
-                scaling=document["normalisation"],
+                scaling=_scaling(document["normalisation"]),
             )
-        except (KeyError, TypeError, ValueError, FederatedError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, FederatedError) as error:
             raise NotTrainableError(f"The document of the trainable model is damaged: {error!r}.") from error
         sizes = (*found.input_shape, found.outputs, found.batch)
         if min(sizes) < 1 or max(sizes) > 1 << 24 or found.task not in {CLASSIFICATION, REGRESSION, ANOMALY}:
@@ -165,3 +166,16 @@ class TrainableDocument:
                 field="y",
             )
         return np.array([names[item] for item in given], np.int64)
+
+
+def _scaling(given: object) -> dict[str, list[float]] | None:
+    """Numbers for the names of a Scaling. Raises ValueError and TypeError."""
+    if given is None:
+        return None
+    if not isinstance(given, dict):
+        raise TypeError("normalisation is no object")
+    found = {str(name): [float(value) for value in values] for name, values in given.items()}
+    if not all(math.isfinite(value) for values in found.values() for value in values):
+        raise ValueError("normalisation has a value that is no number")
+    Scaling.parse(found)
+    return found

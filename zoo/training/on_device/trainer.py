@@ -69,6 +69,10 @@ class LiteRtTrainer:
             raise NotTrainableError(f"LiteRT cannot train the file: {str(error)[:300]}") from error
         if [array.shape for array in fresh] != [item.shape for item in self.parameters]:
             raise NotTrainableError("The file's weights are not those that its document names.")
+        batch, shape = self.document.batch, self.document.input_shape
+        given = {name: tuple(item["shape"]) for name, item in self._run["train"].get_input_details().items()}
+        if (given.get("x"), given.get("y")) != ((batch, *shape), (batch, self.document.outputs)):
+            raise NotTrainableError("The file takes samples of another shape than its document says.")
 
     @property
     def parameters(self) -> Parameters:
