@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -171,6 +172,32 @@ def test_a_file_that_was_to_go_stays_when_the_same_is_written_again(shelf: Shelf
         with shelf.database.write() as transaction:
             shelf.datasets.create(transaction, DatasetRequest(name="d"))
         shelf.upload()
+    assert shelf.names() == before
+
+
+def test_a_file_that_somebody_is_about_to_commit_again_stays_though_all_are_done_who_read_it(shelf: Shelf) -> None:
+    shelf.upload()
+    before = shelf.names()
+    with shelf.database.write() as transaction:
+        shelf.datasets.create(transaction, DatasetRequest(name="later"))
+    written, go_on = threading.Event(), threading.Event()
+    incoming = Incoming({"x.csv": ROWS.encode()}, None, Options(), None, refuse_duplicates=False)
+
+    def write_again() -> None:
+        with shelf.files.held(), shelf.samples.read("later", incoming) as read:
+            kept = shelf.samples.keep(read)
+            written.set()
+            assert go_on.wait(20)
+            with shelf.database.write() as transaction:
+                shelf.samples.store(transaction, "later", kept)
+
+    with ThreadPoolExecutor(2) as others:
+        with shelf.files.held():
+            others.submit(_delete, shelf).result(timeout=20)
+            writing = others.submit(write_again)
+            assert written.wait(20)
+        go_on.set()  # whoever read the deleted rows is done: the files of theirs went, if any did
+        writing.result(timeout=20)
     assert shelf.names() == before
 
 
