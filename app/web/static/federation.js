@@ -4,6 +4,7 @@ import { identity, readModel, writeUpdate } from "/web/documents.js";
 
 const WAIT_SECONDS = 20; // how long the server holds a request that has no news
 const LOOK_SECONDS = 0.25; // and a server that does not hold it is not asked without pause
+const REFUSED_SECONDS = 2; // while the server still asks for a round in which this client's update was refused
 const FIRST_PAUSE_SECONDS = 0.5, LAST_PAUSE_SECONDS = 30;
 const PASSES = new Set([408, 425, 429, 500, 502, 503, 504]); // may be different the next time
 
@@ -82,7 +83,7 @@ export async function takePart(client, network, samples, tell) {
     tell("assignment", assignment);
     if (assignment.action === "done") return;
     if (assignment.action !== "train" || assignment.round === last) {
-      await pause(LOOK_SECONDS, client.signal);
+      await pause(assignment.action === "train" ? REFUSED_SECONDS : LOOK_SECONDS, client.signal);
       continue;
     }
     try {
