@@ -46,7 +46,7 @@ def create(
     deadline: Annotated[int, typer.Option(metavar="SECONDS", min=1, help="How long a round waits.")] = 600,
     epochs: Annotated[int, typer.Option(min=1, max=100, help="Of a client in a round.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, max=1024)] = 16,
-    learning_rate: Annotated[float, typer.Option()] = 0.05,
+    learning_rate: Annotated[float, typer.Option()] = 0.01,
     clip_norm: Annotated[float | None, typer.Option(help="The most that an update moves.")] = None,
     noise_multiplier: Annotated[float, typer.Option(help="Noise on the average; needs --clip-norm.")] = 0.0,
     outlier_factor: Annotated[

@@ -255,7 +255,7 @@ class FederationTraining(BaseModel):
     )
     epochs: Annotated[int, Field(ge=1, le=100)] = 1
     batch_size: Annotated[int, Field(ge=1, le=1024)] = 16
-    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.05
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.01
 
 
 class FederationRequest(BaseModel):
@@ -288,7 +288,7 @@ class FederationRequest(BaseModel):
     minimum_clients: Annotated[int, Field(description="Fewer updates than these make no average", ge=1, le=10000)] = 2
     deadline_seconds: Annotated[int, Field(description="How long a round waits", ge=1, le=604800)] = 600
     training: Annotated[
-        FederationTraining | None, Field(description="Without it one epoch in batches of 16 at a rate of 0.05")
+        FederationTraining | None, Field(description="Without it one epoch in batches of 16 at a rate of 0.01")
     ] = None
     clip_norm: Annotated[
         float | None,

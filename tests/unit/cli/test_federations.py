@@ -93,7 +93,7 @@ def test_a_federation_is_begun_and_waited_for_until_clients_can_enrol(cli: Cli, 
     assert result.exit_code == 0, result.output
     sent = json.loads(server.requests[0].content)
     assert (sent["model"], sent["version"], sent["snapshot"], sent["rounds"]) == ("my-digits", 1, SHA, 3)
-    assert sent["training"] == {"epochs": 1, "batch_size": 16, "learning_rate": 0.05}
+    assert sent["training"] == {"epochs": 1, "batch_size": 16, "learning_rate": 0.01}
     assert sent["outlier_factor"] == 6
     assert "clip_norm" not in sent
     assert "enrolling" in result.stdout
