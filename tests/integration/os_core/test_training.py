@@ -98,6 +98,29 @@ def test_a_training_that_diverges_fails_with_a_reason_and_leaves_the_round_befor
     assert said["refused:"] == "there is no head for this round: write it to /19/0/0/0 first"
 
 
+def test_losses_whose_sum_is_no_number_any_more_fail_too(core: Core, tmp_path: Path) -> None:
+    """Every loss and every parameter is finite; a mean that is not could not be shown as text."""
+    bias = np.zeros(OUTPUTS, np.float32)
+    bias[0] = 2e38
+    certain = np.zeros((FEATURES, OUTPUTS), np.float32), bias
+    script = [give(tmp_path, 1, certain), *teach([(sample, 1) for sample, _ in samples(2)]), "train 1 1 1", "show"]
+    said = core.learn(flash_of(core), script)
+    assert (said["state"], said["persists"]) == (str(FAILED), "0")
+    assert said["error"] == "the loss is no longer a number: train with a smaller learning rate"
+
+
+def test_a_sample_that_comes_while_the_head_is_trained_does_not_count_in_the_update(core: Core, tmp_path: Path) -> None:
+    weights, chosen = head(6), samples(5)
+    [*first, last] = teach(chosen)
+    script = [give(tmp_path, 1, weights), *first, f"at once {last}", "train 1 2 10000", "show"]
+    said = core.learn(flash_of(core), script)
+    real = [(features_of(sample), label) for sample, label in chosen[:-1]]
+    trained = reference.train(*weights, real, round_number=1, epochs=2, rate=0.01)
+    number, count, _, parameters = update_of(said)
+    assert (number, count, parameters) == (1, 4, trained.bytes)
+    assert said["samples"] == "5"
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

@@ -9,11 +9,13 @@
  *   count                    how many samples the head that answers gets right
  *   interrupted COUNT        as many inputs, computed in a real interrupt, while their results are read
  *   show                     what the training says of itself, and the update
+ *   at once LINE             the next line comes before anything is computed
  *
  * A refusal is a line of its own. */
 #include "learn.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@
 
 #define MAX_BYTES 65536u
 #define INTERRUPT_US 50
+#define AT_ONCE "at once "
 
 static uint8_t bytes[MAX_BYTES];
 
@@ -206,10 +209,13 @@ void learn(const char *script)
     while (fgets(line, sizeof line, file) != NULL) {
         const char *why = "";
         line[strcspn(line, "\n")] = '\0';
-        if (run(line, &why) != OS_OK) {
+        bool at_once = strncmp(line, AT_ONCE, strlen(AT_ONCE)) == 0;
+        if (run(line + (at_once ? strlen(AT_ONCE) : 0), &why) != OS_OK) {
             printf("refused: %s\n", why);
         }
-        settle();
+        if (!at_once) {
+            settle();
+        }
     }
     fclose(file);
 }

@@ -95,7 +95,7 @@ static enum trainer_state end_epoch(void)
     sum = 0;
     at = 0;
     epoch++;
-    if (!all_finite()) {
+    if (!real_finite(loss) || !all_finite()) { /* a sum of finite losses may be none */
         return TRAINER_DIVERGED;
     }
     if (epoch == epochs) {
@@ -123,6 +123,11 @@ enum trainer_state trainer_some(void)
 float trainer_loss(void)
 {
     return loss;
+}
+
+uint32_t trainer_samples(void)
+{
+    return count;
 }
 
 uint32_t trainer_steps(void)

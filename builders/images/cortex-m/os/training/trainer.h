@@ -18,6 +18,9 @@ enum trainer_state trainer_some(void);
 /* Mean cross entropy over the last whole epoch. */
 float trainer_loss(void);
 
+/* How many it trains on, also when one more has come since. */
+uint32_t trainer_samples(void);
+
 /* Since the start of the device. */
 uint32_t trainer_steps(void);
 

@@ -123,7 +123,7 @@ static void train_some(void)
         break;
     }
     adopts = false;
-    begin_to_store(samples_count(), trainer_loss());
+    begin_to_store(trainer_samples(), trainer_loss());
 }
 
 static void store_some(void)
