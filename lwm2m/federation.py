@@ -26,7 +26,7 @@ from lwm2m.messages import Block, Code, Method, Reply, Request
 from lwm2m.packages import serve_blocks
 from lwm2m.peers import parse_peer
 from lwm2m.transports.limits import SourceRate
-from lwm2m.uploads import BodyTooLarge, UploadLimits, Uploads
+from lwm2m.uploads import BodyTooLarge, TransferKey, UploadLimits, Uploads
 
 PREFIX = "fed"
 FORMS = ("float32", "float16", "int8")
@@ -99,18 +99,18 @@ class _Download:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request as it was understood. `key` names the transfer that a block belongs to, and cannot be turned back."""
+    """A request as it was understood. `key` names the transfer that a block belongs to; no token is read from it."""
 
     federation: str
     what: str
     token: str = field(repr=False)
     round_number: int
     form: str
-    key: str = field(init=False)
+    key: TransferKey = field(init=False)
 
     def __post_init__(self) -> None:
-        text = "\n".join((self.federation, self.what, self.token, str(self.round_number), self.form))
-        object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest())
+        sender = hashlib.sha256(f"{self.federation}\n{self.token}".encode()).hexdigest()
+        object.__setattr__(self, "key", TransferKey(sender, f"{self.what} {self.round_number} {self.form}"))
 
 
 class FederationSite:
@@ -131,7 +131,7 @@ class FederationSite:
         self._rate = SourceRate(self._limits.requests_per_second, self._limits.requests_at_once)
         self._asking = asyncio.Semaphore(self._limits.asking)
         self._uploads = Uploads(self._limits.uploads)
-        self._downloads: OrderedDict[str, _Download] = OrderedDict()
+        self._downloads: OrderedDict[TransferKey, _Download] = OrderedDict()
         self._models: WeakValueDictionary[bytes, _Model] = WeakValueDictionary()
 
     async def answer(self, peer: str, request: Request) -> Reply:
@@ -165,9 +165,10 @@ class FederationSite:
                 data = await self._intake.model(asked.federation, asked.token, asked.round_number, asked.form)
             download = self._keep(asked.key, data, now)
         download.at = now
+        self._downloads.move_to_end(asked.key)
         return await serve_blocks(download.model, request, ContentFormat.CBOR)
 
-    def _keep(self, key: str, data: bytes, now: float) -> _Download:
+    def _keep(self, key: TransferKey, data: bytes, now: float) -> _Download:
         """A download of a model that others may be fetching too."""
         if len(data) > self._limits.models:
             raise Refused(Code.NOT_ACCEPTABLE, f"the model has {len(data)} bytes: take a smaller form, or HTTP")

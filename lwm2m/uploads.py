@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lwm2m.errors import Refused
 from lwm2m.messages import BERT, Block, Code
@@ -38,6 +39,13 @@ class UploadLimits:
     idle: float = 120.0
 
 
+class TransferKey(NamedTuple):
+    """Whose body it is, and which one. A sender has one upload in progress."""
+
+    sender: str
+    body: str
+
+
 @dataclass(slots=True)
 class _Upload:
     limit: int
@@ -50,17 +58,18 @@ class Uploads:
 
     def __init__(self, limits: UploadLimits) -> None:
         self._limits = limits
-        self._uploads: OrderedDict[str, _Upload] = OrderedDict()
+        self._uploads: OrderedDict[TransferKey, _Upload] = OrderedDict()
         self._held = 0
 
-    def begin(self, key: str, limit: int, announced: int | None, now: float) -> None:
-        """A body of at most `limit` bytes begins; one under the same key that was in progress is forgotten.
+    def begin(self, key: TransferKey, limit: int, announced: int | None, now: float) -> None:
+        """A body of at most `limit` bytes begins; another one of its sender is forgotten.
 
         Raises:
             BodyTooLarge: it announces more.
             Refused: 5.03 when there are too many others.
         """
-        self.forget(key)
+        for other in [each for each in self._uploads if each.sender == key.sender]:
+            self.forget(other)
         limit = min(limit, self._limits.body)
         if announced is not None and announced > limit:
             raise BodyTooLarge(limit)
@@ -69,7 +78,7 @@ class Uploads:
             raise Refused(Code.SERVICE_UNAVAILABLE, f"{len(self._uploads)} others are sending: try again later")
         self._uploads[key] = _Upload(limit, now)
 
-    def take(self, key: str, block: Block | None, payload: bytes, now: float) -> bytes | None:
+    def take(self, key: TransferKey, block: Block | None, payload: bytes, now: float) -> bytes | None:
         """The next block; the whole body after the last. A refusal other than 4.08 ends the body.
 
         Raises:
@@ -95,7 +104,7 @@ class Uploads:
         self.forget(key)
         return bytes(upload.data)
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: TransferKey) -> None:
         """Drop a body in progress, if there is one."""
         upload = self._uploads.pop(key, None)
         if upload is not None:

@@ -60,6 +60,17 @@ async def test_a_model_that_was_dropped_for_others_goes_on_where_it_was() -> Non
     assert intake.asked == ["model"] * 3
 
 
+async def test_the_download_unused_for_longest_is_the_one_that_is_dropped() -> None:
+    intake = MemoryIntake(bytes(3000))
+    site = FederationSite(intake, FederationLimits(downloads=2))
+    await site.answer(PEER, get(MODEL))
+    await site.answer(PEER, get(MODEL, *QUERY, "form=int8"))
+    await site.answer(PEER, get(MODEL, block2=Block(1, False, 6)))
+    await site.answer(PEER, get(MODEL, *QUERY, "form=float16"))
+    await site.answer(PEER, get(MODEL, block2=Block(2, False, 6)))
+    assert intake.asked == ["model"] * 3
+
+
 async def test_a_model_beyond_what_is_held_for_downloads_names_the_way_out() -> None:
     site = FederationSite(MemoryIntake(bytes(3000)), FederationLimits(models=2000))
     reply = await site.answer(PEER, get(MODEL))
