@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 STATE = TRAINING / 0
 MAX_STARTS = 5
-"""How often a board that loses its training is told to begin again in one round."""
+"""How often a board that loses what it was given gets it again: each time may wear its flash."""
 _PASSING = frozenset({Code.METHOD_NOT_ALLOWED, Code.REQUEST_ENTITY_INCOMPLETE, Code.TOO_MANY_REQUESTS})
 """Refusals of this moment; 4.05 is what a board answers while it counts, or when its samples have gone meanwhile."""
 _OVER = frozenset({Refusal.STALE_ROUND, Refusal.NOT_OPEN, Refusal.DUPLICATE, Refusal.NOT_SELECTED})
@@ -179,11 +179,16 @@ class BoardVisit:
         report = await self._board.report()
         if report.state is BoardState.TRAINING:  # or it writes what it was given to its flash
             return False
+        if report.state is BoardState.FAILED and self._brought:
+            raise GivenUp(f"The board failed to take the average: {report.error or 'it does not say why'}.")
         if not self._brought:
+            if self._starts >= MAX_STARTS:
+                raise GivenUp(f"The board lost the average {MAX_STARTS} times.")
             document = await asyncio.to_thread(self._intake.average, errand.federation_id, errand.client)
             await self._board.write_head(document)
             await self._observe()
             await self._board.use(trained=True)
+            self._starts += 1
             self._brought = True
             return False
         if report.state is not BoardState.IDLE or not report.uses or report.round != errand.round:

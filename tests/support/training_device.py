@@ -26,7 +26,7 @@ class TrainingDevice:
     """`async with TrainingDevice(...)`: registered until the block ends. A sample's input is its features as int8.
 
     While `goes_on` is not set, it stays in the middle of its training, or of writing to flash; `fails` is what it says
-    instead of training.
+    instead of either. While it `forgets`, what it was given to answer with is not in its flash.
     """
 
     def __init__(self, port: int, endpoint: str, parameters: Parameters, *, awake: float | None = None) -> None:
@@ -38,6 +38,7 @@ class TrainingDevice:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self.fails: str | None = None
+        self.forgets = False
         self.x: Floats = np.empty((0, self.features), np.float32)
         self.y: NDArray[np.int64] = np.empty(0, np.int64)
         self.state = BoardState.IDLE
@@ -161,8 +162,9 @@ class TrainingDevice:
     async def _adopt(self) -> None:
         """Write the head to flash as it was given, and answer with it."""
         await self.goes_on.wait()
-        self.given, self.uses = False, True
-        self._show(BoardState.IDLE)
+        self.given, self.uses = False, self.fails is None and not self.forgets
+        self._error = self.fails or ""
+        self._show(BoardState.IDLE if self.fails is None else BoardState.FAILED)
 
     def _show(self, state: BoardState) -> None:
         self.state = state

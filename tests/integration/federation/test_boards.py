@@ -98,9 +98,10 @@ async def test_a_board_that_is_lost_holds_neither_the_others_nor_the_next_round(
     device = await make_board("board-1")
     world.begin("board-1", "board-2")
     async with world.courier():
-        world.open(1, "board-1", "board-2", seconds=1.0)
+        world.open(1, "board-1", "board-2")
         await until(lambda: world.updates(1))
-        await asyncio.sleep(1.0)
+        world.bring_forward(1, 0.5)
+        await asyncio.sleep(0.7)
         world.open(2, "board-1", "board-2")
         await until(lambda: world.updates(2))
         assert device.trainings == [1, 2]
@@ -239,3 +240,35 @@ async def test_a_board_that_loses_power_before_the_average_is_in_its_flash_gets_
         await until(lambda: device.uses)
         await until(lambda: "delivered" in [told["state"] for told in world.told()])
     assert len(device.heads) == 2
+
+
+async def test_a_board_whose_flash_cannot_be_written_is_given_the_average_once(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    device.fails = "the flash cannot be written"
+    world.begin("board-1")
+    async with world.courier():
+        world.finish(world.weights)
+        await until(world.told)
+        await asyncio.sleep(0.7)
+    [told] = world.told()
+    assert (told["state"], told["detail"]) == (
+        "failed",
+        "The board failed to take the average: the flash cannot be written.",
+    )
+    assert len(device.heads) == 1
+
+
+async def test_a_board_that_does_not_keep_the_average_is_not_given_it_for_ever(
+    world: World, make_board: MakeBoard
+) -> None:
+    device = await make_board("board-1")
+    device.forgets = True
+    world.begin("board-1")
+    async with world.courier():
+        world.finish(world.weights)
+        await until(world.told)
+    [told] = world.told()
+    assert (told["state"], told["detail"]) == ("failed", "The board lost the average 5 times.")
+    assert len(device.heads) == 5
