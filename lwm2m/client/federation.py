@@ -23,7 +23,7 @@ TRANSFER_SECONDS = 600.0
 MAX_ASSIGNMENT_BYTES = 4096
 MAX_DIAGNOSTIC = 1024  # characters
 _SLUG = re.compile(r"([a-z][a-z0-9_]{2,40}): (.*)", re.DOTALL)
-_LATER = frozenset({Code.REQUEST_ENTITY_INCOMPLETE, 0x9D})  # 4.08, and 4.29 of RFC 8516: the same again helps
+_LATER = frozenset({Code.REQUEST_ENTITY_INCOMPLETE, Code.TOO_MANY_REQUESTS})  # the same again helps
 
 
 class NoAnswer(Exception):

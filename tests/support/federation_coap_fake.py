@@ -15,7 +15,7 @@ from lwm2m.messages import Code
 from lwm2m.server import Lwm2mServer
 from tests.support.federation_fake import FederationFake
 
-_CODES = {401: Code.UNAUTHORIZED, 409: Code.CONFLICT, 422: 0x96, 503: Code.SERVICE_UNAVAILABLE}
+_CODES = {401: Code.UNAUTHORIZED, 409: Code.CONFLICT, 422: Code.UNPROCESSABLE_ENTITY, 503: Code.SERVICE_UNAVAILABLE}
 
 
 class _Intake:
