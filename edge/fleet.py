@@ -59,7 +59,7 @@ class FleetBoard:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._pid_file = folder.absolute() / "machine.pid"
+        self._pid_file = folder.resolve() / "machine.pid"  # the same by whichever way the folder is found
 
     @property
     def endpoint(self) -> str:

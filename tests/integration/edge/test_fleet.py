@@ -55,6 +55,16 @@ def test_a_running_board_is_stopped_by_its_process(
     assert not board.stop()
 
 
+def test_a_machine_is_known_by_whichever_way_its_folder_is_found(
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    fleet, link = tmp_path / "fleet", tmp_path / "link"
+    machine = start("-pidfile", str(fleet / "board-1" / "machine.pid"))
+    _board(Fleet(fleet), "board-1", machine.pid)
+    link.symlink_to(fleet)
+    assert Fleet(link).board("board-1").pid == machine.pid
+
+
 def test_a_process_that_got_the_number_of_a_board_since_is_left_alone(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
