@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from sqlmodel import Session
 
-from app.domain.federation import FederationState
 from app.services.federation_intake import ClientId, FederationIntake
 from app.storage import events
 from app.storage import federations as rows
@@ -74,10 +73,8 @@ class BoardErrands:
 
     def _averages(self) -> list[Errand]:
         with self._database.read() as session:
-            ended = [(each.finished_at, each) for each in rows.in_state(session, FederationState.FINISHED)]
-            since = now() - KEEPS_TRYING
-            late = sorted((at, each.id, each) for at, each in ended if at is not None and at > since)
-            boards = [(each, rows.boards(session, each.id)) for _, _, each in reversed(late)]
+            late = rows.finished_since(session, now() - KEEPS_TRYING)
+            boards = [(each, rows.boards(session, each.id)) for each in late]
         newest: dict[str, Errand | None] = {}
         for federation, found in boards:
             for client in found:

@@ -1,10 +1,12 @@
 """Rows of federations: clients, rounds and updates."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session, col, func, select
 
+from app.domain.federation import FederationState
 from app.storage.federation_tables import FederationClientRow, FederationRoundRow, FederationRow, FederationUpdateRow
 from app.storage.pages import Page, page
 
@@ -24,6 +26,14 @@ def in_state(session: Session, state: str) -> Sequence[FederationRow]:
     return session.exec(
         select(FederationRow).where(FederationRow.state == state).order_by(col(FederationRow.seq))
     ).all()
+
+
+def finished_since(session: Session, moment: datetime) -> Sequence[FederationRow]:
+    """Those that finished after a moment, the newest first."""
+    statement = select(FederationRow).where(
+        FederationRow.state == FederationState.FINISHED, col(FederationRow.finished_at) > moment
+    )
+    return session.exec(statement.order_by(col(FederationRow.finished_at).desc(), col(FederationRow.seq).desc())).all()
 
 
 def of_version(session: Session, model: str, version: int) -> Sequence[FederationRow]:

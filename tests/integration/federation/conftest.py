@@ -110,13 +110,14 @@ class World:
             transaction.session.add(found)
             transaction.after_commit(self.bell.ring)
 
-    def finish(self, weights: Weights) -> None:
+    def finish(self, weights: Weights, days_ago: int = 0) -> None:
         """End the federation with an average."""
         with self.database.write() as transaction:
             federation = rows.by_id(transaction.session, FEDERATION)
             assert federation is not None
             federation.weights_sha256 = self.files.put_weights(FEDERATION, weights)
-            federation.state, federation.finished_at = FederationState.FINISHED, now()
+            federation.state = FederationState.FINISHED
+            federation.finished_at = now() - timedelta(days=days_ago)
             transaction.session.add(federation)
             transaction.after_commit(self.bell.ring)
 

@@ -9,6 +9,7 @@ from starlette.routing import Mount
 
 from app.domain.board_training import BoardState
 from app.domain.federation import UpdateState
+from app.services.federation_errands import BoardErrands
 from lwm2m.bridge import make_bridge
 from lwm2m.leshan import leshan_app
 from lwm2m.server import Lwm2mServer
@@ -240,6 +241,15 @@ async def test_a_board_that_loses_power_before_the_average_is_in_its_flash_gets_
         await until(lambda: device.uses)
         await until(lambda: "delivered" in [told["state"] for told in world.told()])
     assert len(device.heads) == 2
+
+
+async def test_an_average_is_owed_for_a_week(world: World) -> None:
+    world.begin("board-1")
+    errands = BoardErrands(world.database, world.intake)
+    world.finish(world.weights, days_ago=6)
+    assert [errand.endpoint for errand in errands.open()] == ["board-1"]
+    world.finish(world.weights, days_ago=8)
+    assert errands.open() == []
 
 
 async def test_a_board_whose_flash_cannot_be_written_is_given_the_average_once(
