@@ -15,7 +15,7 @@
 #define FNV_PRIME 1099511628211u
 #define LOCALLY_ADMINISTERED 0x02u
 
-static bool started;
+static bool seeded, started;
 
 static void own_address(const char *endpoint, uint8_t address[LAN9118_ADDRESS_BYTES])
 {
@@ -44,17 +44,28 @@ static enum os_status read_settings(const struct provisioning *page, struct clie
     return client_server(page->server, &settings->link);
 }
 
+/* Once in a start of the device, however often the network is tried: each number is a write to flash. */
+static enum os_status seed(const struct provisioning *page)
+{
+    if (seeded) {
+        return OS_OK;
+    }
+    uint64_t number;
+    enum os_status status = start_number_next(&number);
+    if (status == OS_OK) {
+        status = random_start(page->seed, number);
+    }
+    seeded = status == OS_OK;
+    return status;
+}
+
 int network_start(const struct provisioning *page)
 {
     static struct client_settings settings;
     uint8_t address[LAN9118_ADDRESS_BYTES];
-    uint64_t number;
     enum os_status status = read_settings(page, &settings);
     if (status == OS_OK) {
-        status = start_number_next(&number);
-    }
-    if (status == OS_OK) {
-        status = random_start(page->seed, number);
+        status = seed(page);
     }
     if (status == OS_OK) {
         own_address(page->endpoint, address);
