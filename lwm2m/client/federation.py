@@ -45,13 +45,22 @@ class FederationLink:
     """One client of one federation. Its methods block, each until its exchange is over; close it.
 
     `server` is coap://HOST:PORT or, with a pre-shared key, coaps://HOST:PORT; BadRequest for another. Every method
-    raises NoAnswer or RefusedAnswer.
+    raises NoAnswer or RefusedAnswer. After silence the next one connects anew: a server that was killed has forgotten
+    an association, and tells nobody.
     """
 
-    def __init__(self, server: str, federation: str, token: str, psk: Psk | None = None) -> None:
+    def __init__(
+        self,
+        server: str,
+        federation: str,
+        token: str,
+        psk: Psk | None = None,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
         self._server = server.rstrip("/")
         self._base = f"{self._server}/fed/{quote(federation, safe='')}"
         self._token = quote(token, safe="")
+        self._answer_seconds = answer_seconds
         self._account = ServerAccount(self._server, lifetime=0, psk=psk)
         parse_server(self._account)
         self._runner = asyncio.Runner()
@@ -77,19 +86,17 @@ class FederationLink:
 
     def close(self) -> None:
         """Free the socket."""
-        if self._connection is not None:
-            self._runner.run(self._connection.close())
-            self._connection = None
+        self._runner.run(self._disconnect())
         self._runner.close()
 
     async def _fetch(self, uri: str, most: int) -> bytes:
         """One block at a time, so that no answer outgrows its bound (RFC 7959)."""
         data, etag, exponent = bytearray(), None, BLOCK_EXPONENT
-        async with _bounded(TRANSFER_SECONDS):
+        async with self._bounded(TRANSFER_SECONDS):
             while True:
                 block = (len(data) >> (exponent + 4), False, exponent)
                 message = Message(code=CoapCode.GET, uri=uri, block2=block, accept=ContentFormat.CBOR)
-                answer = await self._exchange(message, handle_blockwise=False, seconds=ANSWER_SECONDS)
+                answer = await self._exchange(message, handle_blockwise=False, seconds=self._answer_seconds)
                 came = answer.opt.block2
                 if data and (answer.opt.etag != etag or came is None or came.start != len(data)):
                     raise NoAnswer("The document changed while it was fetched.")
@@ -106,7 +113,7 @@ class FederationLink:
     async def _send(self, uri: str, body: bytes) -> None:
         message = Message(code=CoapCode.POST, uri=uri, payload=body, content_format=ContentFormat.CBOR)
         message.opt.size1 = len(body)  # so that a server refuses what is too long before it has come
-        async with _bounded(TRANSFER_SECONDS):
+        async with self._bounded(TRANSFER_SECONDS):
             await self._exchange(message, handle_blockwise=True, seconds=TRANSFER_SECONDS)
 
     async def _exchange(self, message: Any, *, handle_blockwise: bool, seconds: float) -> Any:
@@ -116,7 +123,8 @@ class FederationLink:
                 await connection.address(message)
                 answer = await connection.context.request(message, handle_blockwise=handle_blockwise).response
         except (TimeoutError, CoapError, OSError, AssociationEnded) as error:
-            raise NoAnswer(f"{self._server} does not answer: {error or type(error).__name__}.") from error
+            await self._disconnect()
+            raise NoAnswer(f"{self._server} does not answer: {str(error) or type(error).__name__}.") from error
         code = int(answer.code)
         if is_success(code):
             return answer
@@ -130,12 +138,17 @@ class FederationLink:
             self._connection = await Connection.open(None, ("::", 0), self._account, None)
         return self._connection
 
+    async def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
 
-@asynccontextmanager
-async def _bounded(seconds: float) -> AsyncIterator[None]:
-    """A time limit whose end is NoAnswer."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise NoAnswer(f"The transfer took more than {seconds:.0f} seconds.") from error
+    @asynccontextmanager
+    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
+        """A time limit whose end is NoAnswer."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            await self._disconnect()
+            raise NoAnswer(f"The transfer took more than {seconds:.0f} seconds.") from error

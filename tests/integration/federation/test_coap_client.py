@@ -1,5 +1,9 @@
 """A client of a federation over CoAP and DTLS: block by block over real UDP, against the server's own site."""
 
+import contextlib
+import select
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import pytest
 from app.cli.errors import Misused
 from app.cli.federation_sites import CoapSite
 from lwm2m.client.connection import Psk
-from lwm2m.client.federation import FederationLink, RefusedAnswer
+from lwm2m.client.federation import FederationLink, NoAnswer, RefusedAnswer
 from lwm2m.coap import Listener
 from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
@@ -82,6 +86,62 @@ def test_an_address_where_nobody_listens_is_told_from_a_refusal(server: Lwm2mSer
     assert server.port
     with CoapSite("coap://127.0.0.1:9", FEDERATION, TOKEN, None) as site, pytest.raises(SiteUnreachable):
         site.task(0)
+
+
+class Relay:
+    """Passes datagrams of one client on to `port`, and back what is answered there."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._near, self._far = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self._near.bind(("127.0.0.1", 0))
+        self.address = "{}:{}".format(*self._near.getsockname())
+        self._client: tuple[str, int] | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Relay":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._near.close()
+        self._far.close()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            for ready in select.select([self._near, self._far], [], [], 0.05)[0]:
+                data, sender = ready.recvfrom(65536)
+                if ready is self._near:
+                    self._client = sender
+                    self._far.sendto(data, ("127.0.0.1", self.port))
+                elif self._client is not None:
+                    self._near.sendto(data, self._client)
+
+
+def test_a_client_over_coaps_finds_a_server_again_that_was_killed_without_a_word(
+    fake: FederationFake, server: Lwm2mServer
+) -> None:
+    """The new one knows nothing of the association, and does not answer in it."""
+    keys = MemorySecurityStore({"gateway": PskCredential("gateway", KEY)})
+    with Relay() as relay, coap(fake, security=keys, listeners=(Listener("coaps", "127.0.0.1", 0),)) as new:
+        relay.port = server.ports["coaps"]
+        link = FederationLink(f"coaps://{relay.address}", FEDERATION, TOKEN, Psk("gateway", KEY), answer_seconds=2.0)
+        try:
+            told = link.assignment()
+            relay.port = new.ports["coaps"]
+            with pytest.raises(NoAnswer, match="does not answer: TimeoutError"):
+                link.assignment()
+            for _ in range(20):
+                with contextlib.suppress(NoAnswer):
+                    assert link.assignment() == told
+                    break
+            else:
+                pytest.fail("the client does not find its server again")
+        finally:
+            link.close()
 
 
 def test_a_model_is_read_no_further_than_its_bound(fake: FederationFake, server: Lwm2mServer) -> None:
