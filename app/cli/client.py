@@ -210,7 +210,7 @@ class ApiClient:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(
-            f"{self.server} does not answer: {error or type(error).__name__}.",
+            f"{self.server} does not answer: {str(error) or type(error).__name__}.",
             "Start one with `tinymlaas serve`, or name another with --server or TINYMLAAS_SERVER.",
         )
 

@@ -99,7 +99,7 @@ class HttpSite(OpenSite):
                     if len(data) > (most if response.is_success else MAX_ANSWER_BYTES):
                         raise SiteBroken(f"{self._server} answered {path} with more than {most} bytes.")
         except httpx.HTTPError as error:
-            raise SiteUnreachable(f"{self._server} does not answer: {error or type(error).__name__}.") from error
+            raise SiteUnreachable(f"{self._server} does not answer: {str(error) or type(error).__name__}.") from error
         if response.is_success:
             return bytes(data)
         raise self._refusal(response.status_code, bytes(data))

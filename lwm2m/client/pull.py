@@ -166,7 +166,7 @@ class _CoapPull:
             if fresh and isinstance(error, NoRequestInterface):
                 detail = "there is no association with the server of this URI"
                 raise PullError(UpdateResult.UNSUPPORTED_PROTOCOL, detail) from error
-            raise _TryAgain(f"no answer: {error or type(error).__name__}") from error
+            raise _TryAgain(f"no answer: {str(error) or type(error).__name__}") from error
 
 
 class _HttpPull:
