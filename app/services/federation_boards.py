@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable
 from typing import Self
 
@@ -19,6 +20,8 @@ _log = structlog.get_logger(__name__)
 
 LOOK_SECONDS = 10.0
 """Between two looks at the database; a change of a federation cuts it short."""
+TRIES = 5
+"""Of an errand that breaks off in the server itself, as by a database that is locked; a look lies between two."""
 
 
 class BoardCourier:
@@ -44,6 +47,7 @@ class BoardCourier:
         self._look = look
         self._visits: dict[str, tuple[BoardVisit, asyncio.Task[None]]] = {}
         self._ended: set[Errand] = set()  # whatever came of them, in this process
+        self._broken: Counter[Errand] = Counter()
         self._forget: Callable[[], None] = lambda: None
         self._rounds: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -78,6 +82,7 @@ class BoardCourier:
     def _dispatch(self, errands: list[Errand]) -> None:
         wanted = {each.endpoint: each for each in errands}
         self._ended &= set(errands)
+        self._broken = Counter({errand: times for errand, times in self._broken.items() if errand in errands})
         for endpoint, (visit, task) in self._visits.items():
             if visit.errand != wanted.get(endpoint):
                 task.cancel()
@@ -96,15 +101,22 @@ class BoardCourier:
             await self._tell(errand, str(given_up))
         except Exception:  # noqa: BLE001 - one board's errand must not end the others'
             _log.exception("a visit broke off", endpoint=errand.endpoint, federation=errand.federation_id)
-            self._ended.add(errand)
-            await self._tell(errand, "The server failed; its log says why.")
+            self._broken[errand] += 1
+            if self._broken[errand] < TRIES:
+                await asyncio.sleep(self._look)
+            else:
+                self._ended.add(errand)
+                await self._tell(errand, "The server failed; its log says why.")
         finally:
             del self._visits[errand.endpoint]
             self._changed.set()  # the board may be owed something else now
 
     async def _tell(self, errand: Errand, reason: str) -> None:
         _log.warning("a board does not take part", endpoint=errand.endpoint, round=errand.round, reason=reason)
-        await asyncio.to_thread(self._errands.gave_up, errand, reason)
+        try:
+            await asyncio.to_thread(self._errands.gave_up, errand, reason)
+        except Exception:  # noqa: BLE001 - what is not written down is in the log, and the courier goes on
+            _log.exception("why a board does not take part is not written down", endpoint=errand.endpoint)
 
     def _heard(self, event: Event) -> None:
         match event:

@@ -13,6 +13,9 @@ from lwm2m.bridge import DeviceBridge
 from lwm2m.errors import Lwm2mError
 from lwm2m.messages import Code
 
+LABELS = 1 << 16
+"""A label has two bytes, however many outputs a device says that it has."""
+
 
 class TeachingService:
     """Use cases of training on a board outside of federations; nothing is stored, the device is asked."""
@@ -72,7 +75,7 @@ class TeachingService:
 
 def _require_room(report: BoardReport, labels: Sequence[int]) -> None:
     for place, label in enumerate(labels):
-        if not 0 <= label < report.outputs:
+        if not 0 <= label < min(report.outputs, LABELS):
             raise Invalid(
                 "label_unknown",
                 f"The label {label} is none of the model's {report.outputs} outputs.",

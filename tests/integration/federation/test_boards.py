@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Callable
 
 import numpy as np
+import pytest
+from sqlalchemy.exc import OperationalError
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from app.domain.board_training import BoardState
 from app.domain.federation import UpdateState
 from app.services.federation_errands import BoardErrands
+from app.services.federation_intake import Assignment, Who
 from lwm2m.bridge import make_bridge
 from lwm2m.leshan import leshan_app
 from lwm2m.server import Lwm2mServer
@@ -241,6 +244,25 @@ async def test_a_board_that_loses_power_before_the_average_is_in_its_flash_gets_
         await until(lambda: device.uses)
         await until(lambda: "delivered" in [told["state"] for told in world.told()])
     assert len(device.heads) == 2
+
+
+async def test_a_database_that_is_locked_for_once_does_not_end_a_board_s_errand(
+    world: World, make_board: MakeBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_board("board-1")
+    world.begin("board-1")
+    assignment, failures = world.intake.assignment, ["locked", "locked"]
+
+    def fails_twice(federation_id: str, who: Who) -> Assignment:
+        if failures:
+            raise OperationalError(failures.pop(), None, Exception())
+        return assignment(federation_id, who)
+
+    monkeypatch.setattr(world.intake, "assignment", fails_twice)  # a real lock lasts as long as another writer likes
+    async with world.courier():
+        world.open(1, "board-1")
+        await until(lambda: world.updates(1))
+    assert failures == []
 
 
 async def test_an_average_is_owed_for_a_week(world: World) -> None:
