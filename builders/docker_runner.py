@@ -73,8 +73,12 @@ class DockerRunner:
             raise
         # Two containers and two volumes take the engine tenths of a second, which nobody has to wait for.
         removing = self._removing[job_id] = self._removals.submit(self._discard, job_id)
-        removing.add_done_callback(lambda _done: self._removing.pop(job_id, None))
+        removing.add_done_callback(lambda done: self._removed(job_id, done))
         return ended, output, seconds
+
+    def _removed(self, job_id: str, done: Future[None]) -> None:
+        if self._removing.get(job_id) is done:  # and not that of a run that came after
+            del self._removing[job_id]
 
     def _followed(
         self, order: Order, labels: sandbox.Labels, files: dict[str, bytes]

@@ -95,5 +95,5 @@ def _value(value: Any) -> str:
             return f'"{value}"'
         case bytes():
             return f"0x{value.hex()}"
-        case _:  # a block
-            return f"(num={value.block_number}, m={str(value.more).lower()}, size={16 << value.size_exponent})"
+        case _:  # a block; exponent 7 is many of 1024 bytes (RFC 8323, 6)
+            return f"(num={value.block_number}, m={str(value.more).lower()}, size={16 << min(value.size_exponent, 6)})"
