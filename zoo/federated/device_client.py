@@ -196,23 +196,29 @@ class FederatedClient:
         return self._samples.part(order[:most])
 
     def _hand_over(self, task: Task, body: bytes, part: Part | None) -> None:
-        if self._state.opted_out:
-            self._state.handed_over(task)
-            return
         try:
-            self._patience(lambda: self._site.submit(task, body))
+            sent = self._patience(lambda: self._submitted(task, body))
         except SiteRefused as refusal:
             if refusal.code not in OF_THE_CLIENT:
                 self._state.handed_over(task)  # the same bytes would be refused again
             self._refused(task, refusal)
             return
         self._state.handed_over(task)
+        if not sent:
+            return
         self._over = task.round, task.base
         self._count += 1
         if part is None:
             self._patience.tell(f"Round {task.round}: the update that was trained before a restart is handed over.")
         else:
             self._handed_over(part)
+
+    def _submitted(self, task: Task, body: bytes) -> bool:
+        """One attempt, unless the owner has said no: perhaps while the server was away."""
+        if self._state.opted_out:
+            return False
+        self._site.submit(task, body)
+        return True
 
     def _refused(self, task: Task, refusal: SiteRefused) -> None:
         """Go on with the next round, or give up on what no round will change."""

@@ -274,6 +274,20 @@ def test_003_7_who_opts_out_sends_nothing_any_more_and_may_come_back(fake: Feder
     assert device.run() == Ended("done", 3)
 
 
+def test_003_7_who_opts_out_while_the_server_is_away_sends_nothing_when_it_is_back(
+    fake: FederationFake, device: Device
+) -> None:
+    def go_away(request: httpx.Request) -> None:
+        if request.method == "POST":
+            device.state.opt_out()
+            raise httpx.ConnectError("refused")
+
+    fake.before_answer = go_away
+    assert device.run() == Ended("opted-out", 0)
+    assert [request.method for request in fake.came].count("POST") == 1, "the attempt before"
+    assert list(device.folder.glob("update-*")) == []
+
+
 def test_003_8_steps_that_run_out_send_what_was_learned_and_a_low_battery_sends_nothing(
     fake: FederationFake, device: Device, tmp_path: Path
 ) -> None:
