@@ -20,6 +20,10 @@ MAX_FAILURES = 5
 class Steps(Protocol):
     """What there is to do for federations, as `FederationRounds` does it; called from threads."""
 
+    def clear_up(self) -> None:
+        """Do what a process that died left undone about federations that have ended."""
+        ...
+
     def alive(self) -> list[str]:
         """The federations that there is work for, now or later."""
         ...
@@ -47,6 +51,7 @@ class FederationKeeper:
 
     async def __aenter__(self) -> Self:
         self._bell.hang(asyncio.get_running_loop())
+        await run_in_threadpool(self._steps.clear_up)
         self._watch = asyncio.create_task(self._watching())
         return self
 

@@ -28,6 +28,8 @@ from zoo.federated.rounds import Answered, Round, RoundState, Verdict, judge, st
 _log = structlog.get_logger(__name__)
 
 REST = "/v1/federations"
+BEFORE = "before"
+"""In the reason of a refused update: the slugs of its client's earlier refusals in the round, of which events tell."""
 
 
 @dataclass(frozen=True)
@@ -264,23 +266,24 @@ class FederationIntake:
                 data = {"round": number, "client": client.name, "state": UpdateState.ACCEPTED}
                 told = {**data, "samples": update.samples, "size": len(body), "loss": update.loss}
                 events.append(session, "federation.update", f"federation/{federation_id}", told)
-                transaction.after_commit(lambda: self._bell.ring(federation_id))
+                if after.state is not RoundState.OPEN:  # each ring makes every client that waits ask the database
+                    transaction.after_commit(lambda: self._bell.ring(federation_id))
         return Accepted(update.samples)
 
     def _record(self, client: FederationClientRow, number: int, refusal: UpdateRefused, sha256: str, size: int) -> None:
-        """Keep why a client of the open round was refused; once for each reason, or a client could fill the disk."""
+        """Keep why a client of the open round was refused; told once for each reason, or it could fill the disk."""
         federation_id = client.federation_id
-        reason = {"slug": refusal.code, "detail": refusal.detail, "remedy": refusal.remedy}
+        reason: dict[str, Any] = {"slug": refusal.code, "detail": refusal.detail, "remedy": refusal.remedy}
         with self._database.write() as transaction:
             session = transaction.session
             row = rows.round_(session, federation_id, number)
             if row is None or row.state != RoundState.OPEN or client.id not in row.selected:
                 return
             known = rows.update(session, federation_id, number, client.id)
-            if known is not None and (
-                known.state != UpdateState.REFUSED or (known.reason or {})["slug"] == refusal.code
-            ):
+            last = (known.reason if known is not None else None) or {}
+            if known is not None and (known.state != UpdateState.REFUSED or last["slug"] == refusal.code):
                 return
+            before = {last["slug"], *last.get(BEFORE, ())} if last else set[str]()
             session.merge(
                 FederationUpdateRow(
                     federation_id=federation_id,
@@ -289,9 +292,11 @@ class FederationIntake:
                     state=UpdateState.REFUSED,
                     sha256=sha256,
                     size=size,
-                    reason=reason,
+                    reason={**reason, BEFORE: sorted(before)},
                 )
             )
+            if refusal.code in before:
+                return
             data = {"round": number, "client": client.name, "state": UpdateState.REFUSED, "reason": reason}
             events.append(session, "federation.update", f"federation/{federation_id}", data)
         _log.info("update refused", federation=federation_id, round=number, client=client.name, slug=refusal.code)

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from app.domain.federation import FederationState, UpdateState
+from app.domain.federation import ENDED, FederationState, UpdateState
 from app.services.federation_bell import FederationBell
 from app.services.federation_intake import parameters_of, round_of, store_round
 from app.services.federation_score import FederationScorer
@@ -60,6 +60,14 @@ class FederationRounds:
         self._bell = bell
         self._federations = federations
         self._scorer = scorer
+
+    def clear_up(self) -> None:
+        """Remove what clients sent to federations that have ended: a process that died behind the commit left it."""
+        for federation_id in self._files.with_updates():
+            with self._database.read() as session:
+                federation = rows.by_id(session, federation_id)
+            if federation is None or federation.state in ENDED:
+                self._files.forget_updates(federation_id)
 
     def alive(self) -> list[str]:
         """The federations that there is work for, now or later."""
@@ -163,7 +171,7 @@ class FederationRounds:
         return AT_ONCE
 
     def _wait(self, current: FederationRoundRow) -> float:
-        """Until the deadline; an update that comes wakes us before, and the last one has ended the round."""
+        """Until the deadline; what ends the round before rings the bell."""
         left = (current.deadline_at - now()).total_seconds()
         if left > 0:
             return left

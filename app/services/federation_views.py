@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import Session
 
 from app.contract import models as api
+from app.services.federation_intake import BEFORE
 from app.storage import federations as rows
 from app.storage.federation_tables import FederationClientRow, FederationRoundRow, FederationRow, FederationUpdateRow
 from zoo.federated.pictures import Curve, per_round
@@ -63,5 +64,5 @@ def _history(session: Session, row: FederationRow) -> list[dict[str, Any]]:
 
 
 def _update(row: FederationUpdateRow, names: dict[str, str]) -> dict[str, Any]:
-    hidden = {"federation_id", "round", "sha256"}
+    hidden: dict[str, bool | set[str]] = {"federation_id": True, "round": True, "sha256": True, "reason": {BEFORE}}
     return {**row.model_dump(exclude=hidden), "client": names.get(row.client_id, row.client_id)}

@@ -56,6 +56,10 @@ class FederationFiles:
         """The updates of one round, as they came."""
         return BlobStore(self._root / federation_id / f"{_ROUND}{number}")
 
+    def with_updates(self) -> list[str]:
+        """The federations that have any."""
+        return sorted({folder.parent.name for folder in self._root.glob(f"*/{_ROUND}*")})
+
     def forget_updates(self, federation_id: str, up_to: int | None = None) -> None:
         """Remove the updates of the rounds up to a number, or of all."""
         with self._lock:

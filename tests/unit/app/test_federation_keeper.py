@@ -22,6 +22,9 @@ class Script:
         self.failed: list[str] = []
         self.pauses: list[float] = []
 
+    def clear_up(self) -> None:
+        assert not self.done, "before anything else"
+
     def alive(self) -> list[str]:
         return [federation_id for federation_id, left in self.answers.items() if left]
 
