@@ -139,13 +139,16 @@ def enrol(
     if endpoint is not None and token_file is not None:
         raise Misused("A board has no token: the server comes to it over LwM2M. Leave --token-file out.")
     request = FederationClientRequest.model_construct(name=name, endpoint=endpoint)
-    with session.client() as client:
-        answer = client.post(at("federations", federation_id, "clients"), EnrolledFederationClient, request)
+    path = at("federations", federation_id, "clients")
     if token_file is None:
+        with session.client() as client:
+            answer = client.post(path, EnrolledFederationClient, request)
         page = f"{session.server}/federate#federation={federation_id}&token={answer.body.token}"
         session.output.answer(answer, lambda body: _enrolled_view(body, page if body.token else None))
         return
-    with files.replacing(token_file, mode=0o600) as file:
+    with files.replacing(token_file, mode=0o600) as file, session.client() as client:
+        # The file is open before there is a token: one that could not be written would be lost.
+        answer = client.post(path, EnrolledFederationClient, request)
         file.write((answer.body.token or "").encode())
     hidden = answer.body.model_copy(update={"token": None})
     session.output.answer(Answer(hidden, hidden.model_dump(mode="json")), _enrolled_view)

@@ -131,6 +131,12 @@ def test_a_token_is_shown_once_or_goes_into_a_file_of_its_owner_alone(
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
+def test_no_token_is_asked_for_that_could_not_be_kept(cli: Cli, server: FakeServer, tmp_path: Path) -> None:
+    refused = cli("federations", "enrol", ID, "ward-7", "--token-file", str(tmp_path / "missing" / "ward-7.token"))
+    assert (refused.exit_code, "cannot be written" in refused.stderr) == (1, True), refused.output
+    assert server.requests == [], "the server tells a token once"
+
+
 def test_a_client_has_a_name_or_is_a_board_and_a_board_has_no_token(cli: Cli, server: FakeServer) -> None:
     for words in ((), ("ward-7", "--endpoint", "board-1"), ("--endpoint", "board-1", "--token-file", "t")):
         assert cli("federations", "enrol", ID, *words).exit_code == 2
