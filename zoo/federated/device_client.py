@@ -12,6 +12,7 @@ import numpy as np
 
 from zoo.federated.device_state import ClientState
 from zoo.federated.documents import Form, Update, decode_model, encode_update
+from zoo.federated.errors import UnencodableError
 from zoo.federated.parameters import Weights, weights_sha256
 from zoo.federated.site import Site, SiteRefused, SiteUnreachable, Task
 from zoo.training.errors import DivergedError
@@ -138,7 +139,7 @@ class FederatedClient:
                 return
             try:
                 trained = self._train(task)
-            except DivergedError as error:
+            except (DivergedError, UnencodableError) as error:  # of this round's weights, whatever the next one's are
                 self._skip(task, f"{error} {error.remedy}")
                 return
             except SiteRefused as refusal:

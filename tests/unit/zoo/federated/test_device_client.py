@@ -64,6 +64,23 @@ def test_both_ways_are_as_short_as_the_form_allows(fake: FederationFake, device:
     assert device.parts[-1].after.figure > 0.8
 
 
+def test_weights_that_do_not_go_into_the_form_cost_a_round_and_not_the_client(
+    fake: FederationFake, device: Device
+) -> None:
+    fake.training = {**fake.training, "learning_rate": 10.0}
+    fake.weights = tuple(np.full(array.shape, 60_000, np.float32) for array in fake.weights)
+
+    def end(request: httpx.Request) -> None:
+        if device.told and request.url.path.endswith("/assignment"):
+            fake.now = fake.rounds + 1
+
+    fake.before_answer = end
+    assert device.run(form="float16") == Ended("done", 0)
+    [told] = device.told
+    assert told.startswith("Round 1: sitting out. A weight of ")
+    assert fake.bodies == []
+
+
 def test_003_7_not_one_sample_or_label_leaves_the_device(fake: FederationFake, device: Device) -> None:
     device.run()
     sent = b"\n".join(
