@@ -1,9 +1,11 @@
-"""Files that are whole or absent after a power cut: temporary file, fsync, rename, fsync of the folder."""
+"""Files that are whole or absent after a power cut: temporary file, fsync, rename, fsync; and folders held alone."""
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -31,3 +33,14 @@ def sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+@contextmanager
+def alone(folder: Path, taken: Exception) -> Iterator[None]:
+    """Be the one process that works in a folder, or raise `taken`; a process that dies lets go."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise taken from error
+        yield

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,11 +37,7 @@ class ClientState:
     @contextmanager
     def held(self, federation: str) -> Iterator[None]:
         """Work in the folder alone, for this federation. Raises StateError."""
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise StateError(f"Another client works in {self.folder}.") from error
+        with durable.alone(self.folder, StateError(f"Another client works in {self.folder}.")):
             owner = self.folder / "federation.json"
             if not owner.exists():
                 durable.write(owner, json.dumps({"federation": federation}).encode())

@@ -92,6 +92,23 @@ class Adaptations:
         A call that was killed, or that memory or battery stopped, has made no version; the same call goes on with it.
         Steps that run out make a version of what was learned. Raises DataError and DivergedError.
         """
+        taken = DataError(
+            f"Another adaptation works in {self._folder}.", remedy="Wait until it has ended, or give another folder."
+        )
+        with durable.alone(self._folder, taken):
+            return self._adapted(samples, wish, budget, parent, checkpoint_seconds)
+
+    def scores(self, numbers: list[int], data: dict[str, Samples]) -> dict[int, dict[str, Score]]:
+        """Each version on each set of samples: what was gained, and what was forgotten."""
+        found: dict[int, dict[str, Score]] = {}
+        for number in numbers:
+            self.trainer.set_weights(self.weights(number))
+            found[number] = {name: self.trainer.evaluate(part.x, part.y) for name, part in data.items()}
+        return found
+
+    def _adapted(
+        self, samples: Samples, wish: Wish, budget: Budget, parent: int | None, checkpoint_seconds: float
+    ) -> Adapted:
         origin = self.active if parent is None else parent
         learned, held_out = samples.split(wish.share, wish.seed)
         self.trainer.set_weights(self.weights(origin))
@@ -116,14 +133,6 @@ class Adaptations:
         self.activate(number)
         course.forget()
         return made
-
-    def scores(self, numbers: list[int], data: dict[str, Samples]) -> dict[int, dict[str, Score]]:
-        """Each version on each set of samples: what was gained, and what was forgotten."""
-        found: dict[int, dict[str, Score]] = {}
-        for number in numbers:
-            self.trainer.set_weights(self.weights(number))
-            found[number] = {name: self.trainer.evaluate(part.x, part.y) for name, part in data.items()}
-        return found
 
     def _path(self, number: int) -> Path:
         return self._folder / f"adapted-{number}.npz"

@@ -60,6 +60,20 @@ def test_003_3_what_was_learned_is_gone_on_from_and_not_begun_anew(tmp_path: Pat
     assert _right(second.after) > _right(second.before)
 
 
+def test_two_adaptations_in_one_folder_do_not_get_into_each_other_s_way(tmp_path: Path, own: Samples) -> None:
+    class Meanwhile(Budget):
+        def spend(self) -> str | None:
+            if self.steps == 3:
+                with pytest.raises(DataError, match="Another adaptation works in"):
+                    Adaptations(WHOLE.read_bytes(), tmp_path / "state").adapt(own, WISH, Budget(max_steps=1))
+            return super().spend()
+
+    kept = Adaptations(WHOLE.read_bytes(), tmp_path / "state")
+    assert kept.adapt(own, WISH, Meanwhile(max_steps=5)).version == 1
+    assert kept.adapt(own, WISH, Budget(max_steps=1)).version == 2
+    assert kept.numbers == [BASE, 1, 2]
+
+
 def test_003_4_with_a_frozen_backbone_the_head_alone_learns(tmp_path: Path) -> None:
     model = HEAD.read_bytes()
     trainer = LiteRtTrainer(model)
