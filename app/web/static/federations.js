@@ -9,8 +9,11 @@ const ENDED = new Set(["finished", "failed", "cancelled"]);
 const $ = (id) => document.getElementById(id);
 let shown = 0; // every change of what is shown makes the one before stop looking
 
+class Away extends Error {} // the server does not answer: as while it is started anew
+
 async function get(path) {
-  const answer = await fetch(path, { cache: "no-store" });
+  const answer = await fetch(path, { cache: "no-store" }).catch(() => null);
+  if (answer === null || answer.status >= 500) throw new Away("The server does not answer; it is asked again.");
   const body = await answer.json();
   if (!answer.ok) throw new Error(`${body.detail} ${body.remedy}`);
   return body;
@@ -47,11 +50,16 @@ async function show() {
   const path = `/v1/federations/${encodeURIComponent(given.get("federation"))}`;
   const other = given.get("against") ? await evaluated(given.get("against")) : null;
   for (;;) {
-    const [federation, rounds] = await Promise.all([get(path), roundsOf(path)]);
+    const found = await Promise.all([get(path), roundsOf(path)]).catch((error) => error);
     if (mine !== shown) return;
-    federated(federation, other);
-    $("rounds").replaceChildren(...rounds.map(roundRow));
-    if (ENDED.has(federation.state)) return;
+    if (found instanceof Error && !(found instanceof Away)) throw found;
+    tellError(found instanceof Away ? found.message : "");
+    if (!(found instanceof Away)) {
+      const [federation, rounds] = found;
+      federated(federation, other);
+      $("rounds").replaceChildren(...rounds.map(roundRow));
+      if (ENDED.has(federation.state)) return;
+    }
     await new Promise((resolve) => setTimeout(resolve, LOOK_SECONDS * 1000));
   }
 }
@@ -122,13 +130,17 @@ const scoreText = (metric, value) => (metric === "accuracy" ? `${(100 * value).t
 
 // --- What goes wrong is said -----------------------------------------------------------------------------------------
 
+function tellError(text) {
+  $("error").textContent = text;
+  $("error").hidden = text === "";
+}
+
 async function guarded(action) {
-  $("error").hidden = true;
+  tellError("");
   try {
     await action();
   } catch (error) {
-    $("error").textContent = error.message;
-    $("error").hidden = false;
+    tellError(error.message);
   }
 }
 

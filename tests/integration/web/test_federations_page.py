@@ -39,6 +39,7 @@ class Server:
     """Answers by path; every federation is the one."""
 
     def __init__(self) -> None:
+        self.away = False
         self.federation: Json = {
             "id": ID,
             "name": "ward-7",
@@ -66,6 +67,9 @@ class Server:
         }
 
     def answer(self, route: Route) -> None:
+        if self.away:
+            route.abort("connectionrefused")
+            return
         path = route.request.url.partition("/v1/")[2].partition("?")[0]
         found: Json | None = {
             "federations": {"items": [self.federation], "next_cursor": None},
@@ -140,4 +144,15 @@ def test_what_cannot_be_compared_is_said(open_page: Open) -> None:
     page.fill("#against", "digits@2")
     page.click("#compare")
     expect(page.locator("#measured")).to_contain_text("each on held-out data of its own")
+    expect(page.locator("#error")).to_be_hidden()
+
+
+def test_a_server_that_is_away_for_a_while_is_said_and_the_federation_is_followed_on(open_page: Open) -> None:
+    page, server, _ = open_page(f"#federation={ID}")
+    expect(page.locator("#state")).to_have_text("running, round 2 of 3, 3 clients.")
+    server.away = True
+    expect(page.locator("#error")).to_have_text("The server does not answer; it is asked again.")
+    server.federation |= {"state": "finished", "result": {"model": "digits", "version": 3}, "round": 3}
+    server.away = False
+    expect(page.locator("#state")).to_have_text("finished, round 3 of 3, 3 clients. The average is digits@3.")
     expect(page.locator("#error")).to_be_hidden()
