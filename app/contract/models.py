@@ -305,7 +305,7 @@ class FederationRequest(BaseModel):
     outlier_factor: Annotated[
         float | None,
         Field(
-            description="Leave out updates whose norm is above the median by more than so many times the median deviation; of four updates on",
+            description="Leave out updates whose norm is above the median by more than so many times the median deviation, or a fifth of the median where that is more; of four updates on",
             examples=[6],
             ge=1.0,
             le=1000.0,

@@ -1,7 +1,7 @@
 """The work of a federation in steps that may be repeated: prepare, open a round, end it, average, finish."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import inf
 from typing import Any
@@ -26,7 +26,7 @@ from zoo.federated.documents import Limits, decode_update
 from zoo.federated.errors import REMEDIES, ParticipantsError, Refusal
 from zoo.federated.parameters import Weights
 from zoo.federated.rounds import Averaged, Opened, Passed, Round, RoundState, select, step
-from zoo.training.errors import TrainingError
+from zoo.training.errors import DivergedError, TrainingError
 
 _log = structlog.get_logger(__name__)
 
@@ -201,10 +201,12 @@ class FederationRounds:
         kept = [update for place, update in enumerate(found) if place not in far]
         after = step(round_of(current, {}), Averaged(len(kept)))
         result: _Result | None = None
+        broken: DivergedError | None = None
         if after.state is RoundState.CLOSED:
-            weights = self._averaged(federation, current, kept)
-            score = self._scorer.score(federation, self._blobs.get(federation.trainable_sha256 or ""), weights)
-            result = _Result(self._files.put_weights(federation.id, weights), score)
+            try:
+                result = self._result(federation, current, kept)
+            except DivergedError as error:  # each update was of finite numbers, and what they make of the model is not
+                broken, after = error, replace(after, state=RoundState.ABANDONED)
         with self._database.write() as transaction:
             session = transaction.session
             row, owner = rows.round_(session, federation.id, current.round), rows.by_id(session, federation.id)
@@ -220,8 +222,16 @@ class FederationRounds:
                 session.add(owner)
                 transaction.after_commit(lambda: self._files.keep_weights(federation.id, result.sha256))
             averaged = frozenset(update.client_id for update in kept) if result is not None else frozenset[str]()
-            self._close(transaction, row, after.state, averaged)
+            self._close(transaction, row, after.state, averaged, broken)
         return AT_ONCE
+
+    def _result(
+        self, federation: FederationRow, current: FederationRoundRow, kept: list[FederationUpdateRow]
+    ) -> _Result:
+        """Raises DivergedError when the average is of no use."""
+        weights = self._averaged(federation, current, kept)
+        score = self._scorer.score(federation, self._blobs.get(federation.trainable_sha256 or ""), weights)
+        return _Result(self._files.put_weights(federation.id, weights), score)
 
     def _averaged(
         self, federation: FederationRow, current: FederationRoundRow, kept: list[FederationUpdateRow]
@@ -240,11 +250,17 @@ class FederationRounds:
         return average.result()
 
     def _close(
-        self, transaction: Transaction, row: FederationRoundRow, state: RoundState, averaged: frozenset[str]
+        self,
+        transaction: Transaction,
+        row: FederationRoundRow,
+        state: RoundState,
+        averaged: frozenset[str],
+        broken: DivergedError | None = None,
     ) -> None:
         """The end of a round; the files of its updates go."""
         federation_id, number = row.federation_id, row.round
-        close_round(transaction.session, row, state, averaged)
+        why = {} if broken is None else {"detail": broken.detail, "remedy": broken.remedy}
+        close_round(transaction.session, row, state, averaged, why)
         transaction.after_commit(lambda: self._files.forget_updates(federation_id, number))
         transaction.after_commit(lambda: self._bell.ring(federation_id))
 

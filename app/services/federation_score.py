@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from app.storage.federation_tables import FederationRow
 from zoo.datasets import snapshot
 from zoo.federated.parameters import Weights
 from zoo.training.data import MAX_TEST_SAMPLES, Floats, Integers
-from zoo.training.errors import DataError
+from zoo.training.errors import DataError, DivergedError
 from zoo.training.on_device.document import TrainableDocument
 from zoo.training.on_device.trainer import LiteRtTrainer
 
@@ -34,17 +35,25 @@ class FederationScorer:
     def prepared(self, federation: FederationRow, trainable: bytes) -> Prepared:
         """Raises a TrainingError when the held-out data is not what the model takes."""
         trainer = LiteRtTrainer(trainable)
-        return Prepared(trainer.document.to_json(), trainer.get_weights(), self._scored(federation, trainer))
+        return Prepared(
+            trainer.document.to_json(), trainer.get_weights(), self._scored(federation, trainer, "The model")
+        )
 
     def score(self, federation: FederationRow, trainable: bytes, weights: Weights) -> dict[str, Any]:
-        """A metric, its value, and the loss."""
+        """A metric, its value, and the loss. Raises DivergedError for weights that answer with no numbers."""
         trainer = LiteRtTrainer(trainable)
         trainer.set_weights(weights)
-        return self._scored(federation, trainer)
+        return self._scored(federation, trainer, "The average")
 
-    def _scored(self, federation: FederationRow, trainer: LiteRtTrainer) -> dict[str, Any]:
+    def _scored(self, federation: FederationRow, trainer: LiteRtTrainer, what: str) -> dict[str, Any]:
         x, y = self._held_out(federation, trainer.document)
-        found = trainer.evaluate(x, y)
+        with np.errstate(all="ignore"):  # a client's weights are any finite numbers; what comes out is looked at
+            found = trainer.evaluate(x, y)
+        if not (isfinite(found.figure) and isfinite(found.loss)):
+            raise DivergedError(
+                f"{what} answers the held-out data with values that are no numbers, or infinite ones.",
+                remedy="Take a smaller learning_rate; outlier_factor leaves out an update that goes too far.",
+            )
         metric = "mean_absolute_error" if found.accuracy is None else "accuracy"
         return {"metric": metric, "value": found.figure, "loss": found.loss}
 

@@ -1,7 +1,8 @@
 """Federations, as operators see them: begun, enrolled in, started, cancelled; `FederationRounds` does the work."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlmodel import Session
@@ -322,8 +323,17 @@ def record(session: Session, row: FederationRow) -> None:
     events.append(session, "federation.state", f"federation/{row.id}", data)
 
 
-def close_round(session: Session, row: FederationRoundRow, state: RoundState, averaged: Collection[str]) -> None:
-    """The end of a round, and what became of its updates; `averaged` are the clients whose updates are in it."""
+def close_round(
+    session: Session,
+    row: FederationRoundRow,
+    state: RoundState,
+    averaged: Collection[str],
+    why: Mapping[str, str] = MappingProxyType({}),
+) -> None:
+    """The end of a round, and what became of its updates; `averaged` are the clients whose updates are in it.
+
+    `why` is told of one that has no average although there were enough updates.
+    """
     row.state, row.closed_at = state, now()
     session.add(row)
     for update in rows.updates(session, row.federation_id, row.round):
@@ -331,7 +341,7 @@ def close_round(session: Session, row: FederationRoundRow, state: RoundState, av
             update.state = UpdateState.AVERAGED if update.client_id in averaged else UpdateState.UNUSED
             session.add(update)
     data = {"round": row.round, "state": str(state), "updates": len(averaged), "samples": row.samples}
-    events.append(session, "federation.round", f"federation/{row.federation_id}", {**data, "score": row.score})
+    events.append(session, "federation.round", f"federation/{row.federation_id}", {**data, "score": row.score, **why})
 
 
 def _made_before(session: Session, row: FederationRow) -> str | None:

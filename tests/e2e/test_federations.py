@@ -196,6 +196,27 @@ def test_poisoned_and_replayed_updates_are_refused_and_the_accuracy_holds(
     assert job["state"] == "cancelled", "no version is made of a federation that was cancelled at its end"
 
 
+def test_an_average_that_answers_with_no_numbers_is_not_taken_and_the_federation_goes_on(world: World) -> None:
+    federation_id, (one, two) = world.enrolled(clients=2, name="boundless", rounds=2)
+    world.operator.start(federation_id)
+    asked = one.assignment(wait=20)
+    two.take_part(two.assignment())
+    signs = np.random.default_rng(1)  # each is a finite float32, and what is added up of them is not
+    huge = tuple(signs.choice(np.float32([-3e38, 3e38]), array.shape) for array in one.weights(asked))
+    assert one.send(asked, encode_update(_but(one.trained(asked), weights=huge))).status_code == 201
+    told = world.operator.round(federation_id, 1, lambda found: found["closed_at"] is not None)
+    assert (told["state"], told["score"], told["result_sha256"]) == ("abandoned", None, None)
+    assert [item["state"] for item in told["updates"]] == ["unused"] * 2
+    second = one.assignment(wait=20)
+    assert (second["round"], second["base"]) == (2, asked["base"]), "the weights are what they were"
+    subject = {"subject": f"federation/{federation_id}", "until": "now"}
+    with world.operator.api.stream("GET", "/v1/events", params=subject, headers={"Last-Event-ID": "0"}) as stream:
+        events = [json.loads(line[6:])["data"] for line in stream.iter_lines() if line.startswith("data: ")]
+    [detail] = [item["detail"] for item in events if "detail" in item]
+    assert detail.startswith("The average answers the held-out data with values that are no numbers")
+    world.operator.cancel(federation_id)
+
+
 def test_a_server_killed_in_the_middle_of_a_round_goes_on_with_what_it_had(world: World) -> None:
     federation_id, clients = world.enrolled(clients=4, name="killed", rounds=2, minimum_clients=4)
     world.operator.start(federation_id)
