@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -245,12 +246,12 @@ def test_a_server_killed_in_the_middle_of_a_round_goes_on_with_what_it_had(world
 
 
 def test_a_round_whose_deadline_passes_while_the_server_is_down_ends_when_it_is_back(world: World) -> None:
-    federation_id, clients = world.enrolled(clients=3, name="late", rounds=1, minimum_clients=2, deadline_seconds=3)
+    federation_id, clients = world.enrolled(clients=3, name="late", rounds=1, minimum_clients=2, deadline_seconds=5)
     world.operator.start(federation_id)
     for client in clients[:2]:
-        client.take_part(client.assignment(wait=20))
+        client.take_part(asked := client.assignment(wait=20))
     world.server.kill()
-    time.sleep(3)
+    time.sleep(max(0.0, (datetime.fromisoformat(asked["deadline_at"]) - datetime.now(UTC)).total_seconds()))
     world.server.start()
     told = world.operator.round(federation_id, 1, lambda found: found["closed_at"] is not None)
     assert (told["state"], len(told["selected"]), len(told["updates"])) == ("closed", 3, 2)
