@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 
 import structlog
@@ -42,13 +41,11 @@ from app.api.idempotency import KeyedRoute
 from app.api.middleware import BodyLimit, RequestId
 from app.contract.binding import CONTRACT, Handlers, bind, load_contract
 from app.devices import RegistrationKeeper
-from app.drift import DriftKeeper
 from app.engine import make_runner
-from app.federations import FederationKeeper
 from app.jobs import DbosEngine, Work
 from app.keys import signing_key
+from app.parts import courier_of, federating_of, watching_of
 from app.retention import RetentionKeeper
-from app.services.alarms import AlarmService
 from app.services.blob_sweep import BlobSweep
 from app.services.build_job import BuildJob
 from app.services.builders import BuilderService
@@ -60,19 +57,9 @@ from app.services.credentials import CredentialService, StoredSecurity
 from app.services.dataset_files import DatasetFiles
 from app.services.datasets import DatasetService
 from app.services.devices import DeviceService
-from app.services.drift import DriftService
-from app.services.drift_actions import DriftActions
-from app.services.drift_intake import DriftIntake
 from app.services.estimates import EstimateService
 from app.services.events import EventService
-from app.services.federation_bell import FederationBell
-from app.services.federation_boards import BoardCourier
 from app.services.federation_coap import CoapIntake
-from app.services.federation_errands import BoardErrands
-from app.services.federation_intake import FederationIntake
-from app.services.federation_rounds import FederationRounds
-from app.services.federation_score import FederationScorer
-from app.services.federations import FederationService
 from app.services.health import HealthService
 from app.services.inference import InferenceService
 from app.services.measure_job import MeasureJob
@@ -92,11 +79,10 @@ from app.services.updates import UpdateService
 from app.settings import Settings
 from app.storage.blobs import BlobStore
 from app.storage.database import Database
-from app.storage.federation_files import FederationFiles
 from app.storage.logs import LogStore
 from app.web import pages
 from builders.runner import BuilderRunner
-from lwm2m.bridge import EMBEDDED, DeviceBridge, make_bridge
+from lwm2m.bridge import EMBEDDED, make_bridge
 from lwm2m.coap import Listener
 from lwm2m.federation import FederationSite
 from lwm2m.leshan import leshan_app
@@ -183,7 +169,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     jobs, model_service = DbosEngine(settings), ModelService(database, blobs, settings)
     dataset_files, dataset_service = await run_in_threadpool(_datasets, settings, database)
     training_service, offload_service = _training(database, blobs, dataset_files, model_service, jobs)
-    federating = _federating(settings, database, blobs, dataset_files, model_service, training_service, device_service)
+    federating = federating_of(
+        settings, database, blobs, dataset_files, model_service, training_service, device_service
+    )
     models = await run_in_threadpool(_models, settings)
     security = await run_in_threadpool(_security, settings, database)
     restored = await run_in_threadpool(device_service.registrations)
@@ -211,7 +199,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     build_service = BuildService(database, logs, model_service, builder_service, jobs)
     check_service = CheckService(database, builder_service, jobs, engine)
     update_service = UpdateService(database, build_service, device_service, jobs)
-    watching = _watching(
+    watching = watching_of(
         bridge, database, model_service, training_service, federating.service, dataset_service, dataset_files
     )
 
@@ -274,7 +262,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     retention = RetentionKeeper(
         database, dataset_service, dataset_files, BlobSweep(database, blobs), settings.retention_seconds
     )
-    async with server, bridge, keeper, retention, federating.keeper, _courier(database, federating, bridge):
+    async with server, bridge, keeper, retention, federating.keeper, courier_of(database, federating, bridge):
         training_job = TrainingJob(
             database,
             blobs,
@@ -349,55 +337,6 @@ def _training(
 ) -> tuple[TrainingService, OffloadService]:
     training = TrainingService(database, models, jobs)
     return training, OffloadService(blobs, files, training, OffloadModelService(blobs))
-
-
-@dataclass(frozen=True)
-class _Federating:
-    files: FederationFiles
-    bell: FederationBell
-    service: FederationService
-    intake: FederationIntake
-    keeper: FederationKeeper
-
-
-def _federating(
-    settings: Settings,
-    database: Database,
-    blobs: BlobStore,
-    datasets: DatasetFiles,
-    models: ModelService,
-    training: TrainingService,
-    devices: DeviceService,
-) -> _Federating:
-    files, bell = FederationFiles(settings.data_dir / "federations"), FederationBell()
-    service = FederationService(models, training, devices, files, bell)
-    rounds = FederationRounds(database, blobs, files, bell, service, FederationScorer(datasets.path))
-    return _Federating(files, bell, service, FederationIntake(database, files, bell), FederationKeeper(rounds, bell))
-
-
-@dataclass(frozen=True)
-class _Watching:
-    alarms: AlarmService
-    service: DriftService
-    keeper: DriftKeeper
-
-
-def _watching(
-    bridge: DeviceBridge,
-    database: Database,
-    models: ModelService,
-    training: TrainingService,
-    federations: FederationService,
-    datasets: DatasetService,
-    files: DatasetFiles,
-) -> _Watching:
-    alarms, actions = AlarmService(), DriftActions(database, training, federations, datasets, files)
-    service = DriftService(models, training, actions, alarms)
-    return _Watching(alarms, service, DriftKeeper(bridge, DriftIntake(database, alarms), actions))
-
-
-def _courier(database: Database, federating: _Federating, bridge: DeviceBridge) -> BoardCourier:
-    return BoardCourier(BoardErrands(database, federating.intake), federating.intake, bridge, federating.bell)
 
 
 def _master_key(settings: Settings) -> bytes:
