@@ -120,8 +120,8 @@ def test_a_model_that_does_not_fit_the_board_is_refused_with_numbers(world: Worl
 
 
 FIRMWARE_BUGS = {
-    "hangs": ("s/report_boot(GOLDEN_VECTORS);/& for (;;) { }/", "main.c"),
-    "crashes": ('s/report_boot(GOLDEN_VECTORS);/& __asm__("udf #0");/', "main.c"),
+    "hangs": ("s/report_boot(vectors);/& for (;;) { }/", "main.c"),
+    "crashes": ('s/report_boot(vectors);/& __asm__("udf #0");/', "main.c"),
     "computes one byte wrong": (
         r"s/^\( *\)report_golden_output(model_outputs/\1if (index == 1) ((uint8_t *)model_outputs[0])[0] ^= 1;\n&/",
         "main.c",

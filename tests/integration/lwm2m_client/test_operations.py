@@ -108,7 +108,7 @@ async def test_attributes_hold_notifications_back_and_bring_them(
     assert await show(31.0) == [31.0]  # above 30
     assert await show(33.0) == []
     assert (await server.write_attributes("dev", TEMPERATURE, {"st": None, "gt": None})).success
-    assert await show(33.1) == [33.1]
+    assert (await show(33.1))[-1:] == [33.1]  # 33.0 may come before it: nothing holds it back any more
 
 
 async def test_pmin_gathers_changes_and_pmax_repeats_an_old_value(
