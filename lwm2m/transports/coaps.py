@@ -13,7 +13,7 @@ from lwm2m.transports.dtls import DtlsServer, DtlsSession
 from lwm2m.transports.dtls_client import HANDSHAKE_SECONDS, DtlsClient
 from lwm2m.transports.exchange import acknowledge_by_answer
 from lwm2m.transports.limits import DtlsLimits
-from lwm2m.transports.udp import number_messages
+from lwm2m.transports.message_ids import number_messages
 
 _log = logging.getLogger(__name__)
 

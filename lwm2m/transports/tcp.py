@@ -10,7 +10,7 @@ from aiocoap.transports.tcp import TcpConnection, TCPServer
 
 from lwm2m.errors import DeviceUnreachable
 from lwm2m.peers import TCP, Peer, from_sockaddr
-from lwm2m.transports.udp import randomise_tokens
+from lwm2m.transports.message_ids import randomise_tokens
 
 MAX_CONNECTIONS = 4096  # or half of the file descriptors that the process may have, if that is less
 GREETING_SECONDS = 10.0  # for the capabilities that every connection begins with (RFC 8323, section 5.3)

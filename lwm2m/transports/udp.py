@@ -3,9 +3,7 @@
 import asyncio
 import errno
 import os
-import secrets
 import socket
-import time
 from contextlib import suppress
 from typing import Any, Self
 
@@ -13,13 +11,12 @@ from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from lwm2m.peers import UDP, Peer, from_sockaddr, to_sockaddr
 from lwm2m.transports.exchange import acknowledge_by_answer
+from lwm2m.transports.message_ids import number_messages
 
 # Aiocoap shares ports (SO_REUSEPORT) unless told otherwise: the kernel would give one free port to two processes, and
 # each would get some of the other's datagrams.
 os.environ.setdefault("AIOCOAP_REUSE_PORT", "0")
 
-MESSAGE_IDS = 1 << 16
-EXCHANGE_LIFETIME = 247  # seconds (RFC 7252, 4.8.2)
 RECEIVE_BUFFER = 1 << 20  # bytes: the kernel's default overflows at a burst of 400 messages
 
 
@@ -80,28 +77,6 @@ class UdpTransport:
     def remote(self, peer: Peer) -> Any:
         """See `Transport.remote`."""
         return UDP6EndpointAddress(to_sockaddr(peer, mapped=True), self._interface)
-
-
-def randomise_tokens(tokens: Any) -> Any:
-    """Tokens of 64 bits from a random start: one of this process never equals one of a resumed observation."""
-    tokens._token = secrets.randbits(64)
-    return tokens
-
-
-def number_messages(tokens: Any) -> Any:
-    """Tokens and message IDs that the process before this one did not use."""
-    tokens.token_interface.message_id = first_message_id(time.time())
-    return randomise_tokens(tokens)
-
-
-def first_message_id(at: float) -> int:
-    """Where a process that starts at `at` (Unix seconds) begins to number its messages.
-
-    A device answers a message ID that it has seen in the last EXCHANGE_LIFETIME with the answer of then (RFC 7252, 4.4
-    and 4.5), and a restarted server has the address of the one before: numbers that follow the clock once around in
-    that time stay ahead of those already used, where a random start met them in one restart of thirty.
-    """
-    return int(at * MESSAGE_IDS / EXCHANGE_LIFETIME) % MESSAGE_IDS
 
 
 def _refuse_shared_port(host: str, port: int) -> None:
