@@ -22,6 +22,8 @@ MAX_WAITING = 20_000
 MAX_BATCH = 250
 GATHER_SECONDS = 0.1
 """Batches are gathered for so long: a transaction for each Send of a large fleet would keep the database busy."""
+PAUSE_SECONDS = 2.0
+"""Before a batch is tried again that could not be counted, as by a database that is locked."""
 
 _log = structlog.get_logger(__name__)
 
@@ -35,11 +37,13 @@ class DriftKeeper:
         intake: DriftIntake,
         actions: DriftActions,
         clock: Callable[[], float] = time.monotonic,
+        pause: float = PAUSE_SECONDS,
     ) -> None:
         self._bridge = bridge
         self._intake = intake
         self._actions = actions
         self._clock = clock
+        self._pause = pause
         self._allowance = Allowance(per_second=PER_SECOND, burst=BURST)
         self._waiting: list[Reading] = []
         self._dropped: Counter[str] = Counter()
@@ -88,10 +92,18 @@ class DriftKeeper:
         if not self._waiting:
             self._there.clear()
         dropped = {endpoint: self._dropped.pop(endpoint, 0) for endpoint in {each.endpoint for each in batch}}
-        try:
-            raised = await asyncio.to_thread(self._intake.take, batch, dropped)
-        except Exception:  # noqa: BLE001 - one bad batch must not end the listening to all others
-            _log.exception("what devices inferred was not counted", readings=len(batch))
+        for again in (True, True, False):
+            try:
+                raised = await asyncio.to_thread(self._intake.take, batch, dropped)
+            except Exception:  # noqa: BLE001 - one bad batch must not end the listening to all others
+                _log.exception("what devices inferred was not counted", readings=len(batch), again=again)
+            else:
+                break
+            if again:
+                await asyncio.sleep(self._pause)
+        else:
+            self._dropped.update(dropped)
+            self._dropped.update(each.endpoint for each in batch)
             return
         if raised:
             await self._act()

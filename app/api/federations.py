@@ -1,7 +1,8 @@
 """Federations: for operators, and for the clients that train."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated, Literal
 
@@ -47,35 +48,72 @@ StateQuery = Annotated[
 ]
 
 
+PIECE_SECONDS = 20.0
+"""A sender that says nothing for so long gives its place to others."""
+UPDATE_SECONDS = 300.0
+"""As long as an update may take to come in."""
+
+
 class _InFlight:
     """Bytes of the updates that are being read at the same time; used in the event loop alone."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._bytes = 0
+        self._of = Counter[str]()
 
     @contextmanager
-    def counted(self) -> Iterator[Callable[[int], None]]:
-        """A function that counts bytes of one update; Unavailable when there are too many of all."""
+    def counted(self, client: str, most: int) -> Iterator[Callable[[int], None]]:
+        """A function that counts bytes of one update; Unavailable when there are too many of all.
+
+        One client has no more than `most` in flight, however often it sends: nobody takes the place of everybody.
+        """
         mine = 0
 
         def grow(count: int) -> None:
             nonlocal mine
-            if self._bytes + count > self._most:
+            if self._of[client] + count > most and self._of[client] > mine:
+                raise Unavailable(
+                    "update_in_flight",
+                    "Another request of this client is sending its update.",
+                    "Let it end, or send it again in some seconds.",
+                )
+            if self._of.total() + count > self._most:
                 raise Unavailable(
                     "too_many_updates",
                     "More updates are being sent at this moment than the server keeps in memory.",
                     "Send it again in some seconds.",
                 )
-            self._bytes, mine = self._bytes + count, mine + count
+            self._of[client] += count
+            mine += count
 
         try:
             yield grow
         finally:
-            self._bytes -= mine
+            self._of[client] -= mine
+            self._of += Counter()  # forgets who has nothing in flight
 
 
 _in_flight = _InFlight(64 * 1024 * 1024)
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """What is sent, as long as something comes."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + UPDATE_SECONDS
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout_at(min(until, loop.time() + PIECE_SECONDS)):
+                piece = await anext(pieces, None)
+        except TimeoutError:
+            raise Unavailable(
+                "update_stalled",
+                f"Nothing came for {PIECE_SECONDS:g} seconds, or not all of it in {UPDATE_SECONDS:g}.",
+                "Send the update again, without a pause.",
+            ) from None
+        if piece is None:
+            return
+        yield piece
 
 
 def _token(request: Request) -> str:
@@ -270,9 +308,9 @@ async def submit_update(
             "Send the update as CBOR; docs/reference/federation-protocol.md shows one.",
             "header.Content-Type",
         )
-    with _in_flight.counted() as grow:
+    with _in_flight.counted(token, most) as grow:
         body = bytearray()
-        async for piece in request.stream():
+        async for piece in _pieces(request):
             grow(len(piece))
             body += piece
             if len(body) > most:

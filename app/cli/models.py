@@ -231,8 +231,8 @@ def _lineage(lineage: Lineage | None) -> list[tuple[str, str | int | None]]:
 
 
 def _federation_told(body: FederationLineage) -> str:
-    clients = {name for item in body.rounds for name in item.clients}
-    return f"{len(clients)} clients in {len(body.rounds)} rounds of {body.federation_id}"
+    clients = max((item.updates or len(item.clients) for item in body.rounds), default=0)
+    return f"up to {clients} clients in each of {len(body.rounds)} rounds of {body.federation_id}"
 
 
 def _evaluation_view(body: ModelEvaluation) -> RenderableType:

@@ -255,7 +255,7 @@ class FederationTraining(BaseModel):
     )
     epochs: Annotated[int, Field(ge=1, le=100)] = 1
     batch_size: Annotated[int, Field(ge=1, le=1024)] = 16
-    learning_rate: Annotated[float, Field(gt=0.0, le=10.0)] = 0.01
+    learning_rate: Annotated[float, Field(description="Boards are told it in millionths", ge=1e-06, le=10.0)] = 0.01
 
 
 class FederationRequest(BaseModel):
@@ -440,7 +440,14 @@ class FederationRoundPage(BaseModel):
 
 class Round(BaseModel):
     round: int
-    clients: list[str]
+    clients: Annotated[
+        list[str],
+        Field(
+            description="Whose weights were averaged; GET /v1/federations/{federation_id}/rounds/{round} names more than these",
+            max_length=100,
+        ),
+    ]
+    updates: Annotated[int | None, Field(description="So many were; null in a version of an older server")] = None
     samples: int
 
 

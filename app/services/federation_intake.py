@@ -239,7 +239,8 @@ class FederationIntake:
         federation_id, number = row.federation_id, row.round
         with self._files.held():
             with self._database.read() as session:
-                again = _round_again(session, row)
+                found = rows.round_(session, federation_id, number) or row
+                again = round_of(found, _answer(session, row, client.id))
             if judge(again, client.id, update, bytes.fromhex(sha256), now()) is Verdict.REPEATED:
                 return Accepted(update.samples)
             self._files.updates(federation_id, number).put(body)

@@ -32,6 +32,8 @@ from zoo.training.kinds import FEDERATION_RESULT, TRAINABLE
 
 MAX_CLIENTS = 10_000
 TOKEN_BYTES = 32
+NAMED_CLIENTS = 100
+"""Of each round, in what a version says of itself: with all of them it would grow with clients times rounds."""
 
 
 class FederationService:
@@ -254,18 +256,7 @@ class FederationService:
             "scope": row.scope,
             "parameters": (row.document or {})["parameters"],
             "weights_sha256": row.weights_sha256,
-            "rounds": [
-                {
-                    "round": item.round,
-                    "clients": [
-                        names[update.client_id]
-                        for update in rows.updates(session, row.id, item.round)
-                        if update.state == UpdateState.AVERAGED
-                    ],
-                    "samples": item.samples,
-                }
-                for item in closed
-            ],
+            "rounds": [_lineage(session, item, names) for item in closed],
         }
         row.job_id = self._training.queue(transaction, job).id
         row.state = FederationState.FINISHING
@@ -368,6 +359,17 @@ def _job(row: FederationRow, version: ModelVersionRow, kind: str, dataset: str) 
         snapshot_sha256=row.snapshot_sha256,
         dataset=dataset,
     )
+
+
+def _lineage(session: Session, item: FederationRoundRow, names: Mapping[str, str]) -> dict[str, Any]:
+    """What a version says of a round that it comes from."""
+    averaged = [
+        update.client_id
+        for update in rows.updates(session, item.federation_id, item.round)
+        if update.state == UpdateState.AVERAGED
+    ]
+    clients = [names[client_id] for client_id in averaged[:NAMED_CLIENTS]]
+    return {"round": item.round, "clients": clients, "updates": len(averaged), "samples": item.samples}
 
 
 def _told(job: TrainingJobRow) -> dict[str, Any]:

@@ -178,20 +178,26 @@ def _tensors(database: Database, sha256: str) -> RunningTensors:
     return RunningTensors(row, single_tensor(inputs, "input"), single_tensor(outputs, "output"))
 
 
-async def until_answered(ask: Callable[[], Awaitable[Found | None]]) -> Found:
-    """The first answer that is one; Upstream when there is none for too long."""
+def _no_inference() -> Upstream:
+    return Upstream(
+        504,
+        "no_inference_in_time",
+        f"The device did not work on the input within {ANSWER_SECONDS:g} seconds.",
+        "Try again; GET /v1/devices/{endpoint} shows whether it is online.",
+    )
+
+
+async def until_answered(
+    ask: Callable[[], Awaitable[Found | None]], too_late: Callable[[], Upstream] = _no_inference
+) -> Found:
+    """The first answer that is one; `too_late` is raised when there is none for ANSWER_SECONDS."""
     deadline = time.monotonic() + ANSWER_SECONDS
     while True:
         found = await ask()
         if found is not None:
             return found
         if time.monotonic() > deadline:
-            raise Upstream(
-                504,
-                "no_inference_in_time",
-                f"The device did not work on the input within {ANSWER_SECONDS:g} seconds.",
-                "Try again; GET /v1/devices/{endpoint} shows whether it is online.",
-            )
+            raise too_late()
         await asyncio.sleep(PAUSE_SECONDS)
 
 

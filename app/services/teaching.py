@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from app.contract import models as api
-from app.errors import Conflict, Invalid, of_device
-from app.services.inference import running_tensors, stored_inputs, until_answered
+from app.errors import Conflict, Invalid, Upstream, of_device
+from app.services.inference import ANSWER_SECONDS, running_tensors, stored_inputs, until_answered
 from app.services.training_board import TRAINING, BoardReport, TrainingBoard
 from app.storage.database import Database
 from lwm2m.bridge import DeviceBridge
@@ -47,10 +47,11 @@ class TeachingService:
             _require_room(report, labels)
             tensors = await running_tensors(self._database, self._bridge, endpoint)
             stored = await asyncio.to_thread(stored_inputs, tensors, instances)
-            for label, tensor in zip(labels, stored, strict=True):
-                await _give(board, label, tensor)
+            for place, (label, tensor) in enumerate(zip(labels, stored, strict=True)):
+                await _give(board, label, tensor, _busy(place, len(labels)))
             wanted = report.samples + len(labels)
-            return _shown(endpoint, await until_answered(lambda: _holds(board, wanted)))
+            told = await until_answered(lambda: _holds(board, wanted), _busy(len(labels), len(labels)))
+            return _shown(endpoint, told)
         except Lwm2mError as error:
             raise of_device(error) from error
 
@@ -92,14 +93,26 @@ def _require_room(report: BoardReport, labels: Sequence[int]) -> None:
         )
 
 
-async def _give(board: TrainingBoard, label: int, tensor: bytes) -> None:
+async def _give(board: TrainingBoard, label: int, tensor: bytes, too_late: Callable[[], Upstream]) -> None:
     async def write() -> bool | None:
         response = await board.teach(label, tensor)
         if response.code == Code.SERVICE_UNAVAILABLE:  # the one before is worked in, or it is training
             return None
         return response.require_success().success
 
-    await until_answered(write)
+    await until_answered(write, too_late)
+
+
+def _busy(taken: int, count: int) -> Callable[[], Upstream]:
+    """What is said when the board is at something else for too long; sent again, samples would count twice."""
+    rest = f"send those from number {taken + 1} on" if taken < count else "send none of them again: it has them all"
+    return lambda: Upstream(
+        504,
+        "board_busy",
+        f"The board took {taken} of {count} samples, and is at something else since {ANSWER_SECONDS:g} seconds: "
+        "it trains, or it counts.",
+        f"When GET /v1/devices/{{endpoint}}/training shows that it is done, {rest}.",
+    )
 
 
 async def _holds(board: TrainingBoard, wanted: int) -> BoardReport | None:

@@ -408,7 +408,8 @@ def test_002_9_the_average_is_a_version_that_says_where_it_comes_from_and_is_bui
     assert lineage["federation"]["federation_id"] == federated["id"]
     rounds = lineage["federation"]["rounds"]
     assert [item["round"] for item in rounds] == list(range(1, ROUNDS + 1))
-    assert all(len(item["clients"]) == CLIENTS and item["samples"] == HELD_OUT.start for item in rounds)
+    assert all(len(item["clients"]) == item["updates"] == CLIENTS for item in rounds)
+    assert all(item["samples"] == HELD_OUT.start for item in rounds)
     # int8 is as good as the average was, and the version can be trained on as any other.
     assert version["metric"]["int8"] > federated["history"][-1]["score"]["value"] - 0.03
     assert {"keras", "float32"} <= {item["format"] for item in version["formats"]}

@@ -43,6 +43,7 @@ class TrainingDevice:
         self.y: NDArray[np.int64] = np.empty(0, np.int64)
         self.state = BoardState.IDLE
         self.busy = 0  # how often it is, when it is told to train
+        self.trains_after: int | None = None  # so many samples, and takes no more
         self.given = False
         self.heads: list[tuple[int, Weights]] = []
         self.trainings: list[int] = []
@@ -85,6 +86,8 @@ class TrainingDevice:
     def _training_object(self) -> ObjectInstance:
         async def sample(value: Value) -> None:
             assert isinstance(value, bytes)
+            if self.state is BoardState.TRAINING or len(self.y) == self.trains_after:
+                raise Refused(Code.SERVICE_UNAVAILABLE, "it is training")
             if len(value) != 2 + self.features:
                 raise Refused(Code.BAD_REQUEST, f"a sample has a label and {self.features} bytes")
             features = np.frombuffer(value[2:], np.int8).astype(np.float32) / 127

@@ -125,6 +125,7 @@ function tell(what, { round, ...found }) {
     epoch: () => `Round ${round}, epoch ${found.epoch}: loss ${found.loss.toFixed(4)}.`,
     trained: () => `Round ${round}: sending the update.`,
     sent: () => `Round ${round}: the update was taken.`,
+    skipped: () => `Round ${round}: ${found.reason} Nothing was sent.`,
     refused: () => `Round ${round}: ${found.reason} ${found.remedy}`,
   };
   const said = words[what]();
@@ -140,6 +141,7 @@ function tell(what, { round, ...found }) {
   }
   if (what === "trained") show(round, { after: scoreText(found.after), loss: found.loss.toFixed(4) });
   if (what === "sent") show(round, { samples: String(found.samples), update: `taken, ${found.bytes} bytes` });
+  if (what === "skipped") show(round, { update: "diverged, nothing sent" });
   if (what === "refused") show(round, { update: `refused: ${found.reason}` });
 }
 

@@ -1,6 +1,7 @@
 // A client of one federation over REST: asks for its assignments, takes the global model, sends updates, tries again.
 
 import { identity, readModel, writeUpdate } from "/web/documents.js";
+import { Diverged } from "/web/shapes.js";
 
 const WAIT_SECONDS = 20; // how long the server holds a request that has no news
 const LOOK_SECONDS = 0.25; // and a server that does not hold it is not asked without pause
@@ -89,9 +90,10 @@ export async function takePart(client, network, samples, tell) {
     try {
       await round(client, network, samples(), assignment, tell);
     } catch (error) {
-      // Too late, or sent already before the page was loaded anew: the next round is another one.
-      if (!(error instanceof Refused) || error.status === 401) throw error;
-      tell("refused", { round: assignment.round, reason: error.message, remedy: error.remedy, slug: error.slug });
+      // Too late, sent already before the page was loaded anew, or diverged: the next round is another one.
+      if (error instanceof Diverged) tell("skipped", { round: assignment.round, reason: error.message });
+      else if (!(error instanceof Refused) || error.status === 401) throw error;
+      else tell("refused", { round: assignment.round, reason: error.message, remedy: error.remedy, slug: error.slug });
     }
     last = assignment.round;
   }

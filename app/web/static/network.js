@@ -1,7 +1,7 @@
 // The federation's network in TensorFlow.js: its layers as a recipe has them, its weights in Keras' order and layout.
 
 import { endingWithLogits, kerasLayer } from "/web/layers.js";
-import { NetworkError, sizeOf } from "/web/shapes.js";
+import { Diverged, NetworkError, sizeOf } from "/web/shapes.js";
 import * as tf from "/web/tf.min.js";
 
 const EVALUATION_BATCH = 256;
@@ -78,7 +78,7 @@ export class Network {
       tf.dispose([x, y]);
       optimizer.dispose();
     }
-    if (!Number.isFinite(loss)) throw new NetworkError("The loss is no number any more: the learning rate is too high.");
+    if (!Number.isFinite(loss)) throw new Diverged("The loss is no number any more: the learning rate is too high.");
     return loss;
   }
 

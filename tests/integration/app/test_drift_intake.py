@@ -2,14 +2,16 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from app.contract import models as api
@@ -261,6 +263,34 @@ def test_a_device_that_sends_too_much_is_counted_up_to_its_allowance_and_the_res
     asyncio.run(flood())  # leaving it writes down what waits
     device = world.standing().device
     assert (device.samples, device.skipped) == (BURST, {"too_many": BURST // 2})
+
+
+@pytest.mark.parametrize("failures", [2, 3])
+def test_a_batch_that_a_locked_database_refused_is_tried_again_and_in_the_end_told_as_too_many(
+    world: World, failures: int
+) -> None:
+    take, left = world.intake.take, failures
+
+    def locked(readings: Sequence[Reading], dropped: Mapping[str, int]) -> int:
+        nonlocal left
+        if left:
+            left -= 1
+            raise OperationalError("BEGIN IMMEDIATE", {}, Exception("database is locked"))
+        return take(readings, dropped)
+
+    async def tell() -> None:
+        keeper = DriftKeeper(Bridge(), world.intake, world.actions, pause=0.01)  # type: ignore[arg-type]  # it listens and no more
+        async with keeper:
+            for first in (0, 10):
+                keeper.hear(world.readings(10))
+                async with asyncio.timeout(10):
+                    while keeper._waiting or (first == 0 and left):  # noqa: ASYNC110 - no event for it
+                        await asyncio.sleep(0.01)
+
+    with patch.object(world.intake, "take", locked):
+        asyncio.run(tell())
+    device = world.standing().device
+    assert (device.samples, device.skipped) == ((20, {}) if failures == 2 else (10, {"too_many": 10}))
 
 
 def test_a_picture_shows_what_was_compared_and_escapes_what_a_stranger_wrote(world: World) -> None:

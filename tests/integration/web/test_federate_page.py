@@ -212,3 +212,19 @@ def test_the_pages_are_served_under_a_policy_without_inline_code_and_without_oth
         assert "connect-src 'self'" in policy
         assert "unsafe" not in policy
         assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+def test_002_5_a_round_in_which_training_diverges_is_sat_out_and_the_page_takes_part_in_the_next(
+    browser_of_module: Browser, federate: Federate, tmp_path: Path
+) -> None:
+    federation, address = federate(clients=1, rounds=2, learning_rate=1e30)
+    page, _ = join(browser_of_module, address, "token-0")
+    page.set_input_files("#file", of_digits(tmp_path, slice(0, 20)))
+    page.click("#start")
+    skipped = page.locator('tr[data-round="1"] [data-cell="update"]')
+    expect(skipped).to_have_text("diverged, nothing sent", timeout=30_000)
+    expect(page.locator("#error")).to_be_hidden()
+    federation.training["learning_rate"] = 0.1
+    federation.round = 2
+    expect(page.locator("#state")).to_contain_text("The federation has ended", timeout=30_000)
+    assert [number for number, _, _ in federation.received] == [2]

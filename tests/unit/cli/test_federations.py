@@ -209,4 +209,4 @@ def test_a_version_that_is_an_average_says_of_whom(cli: Cli, server: FakeServer,
         "code": {},
     }
     server.on("GET /v1/models/my-digits/versions/2", httpx.Response(200, json=bodies.version(lineage=lineage)))
-    assert f"3 clients in 2 rounds of {ID}" in cli("models", "show", "my-digits@2").stdout
+    assert f"up to 2 clients in each of 2 rounds of {ID}" in cli("models", "show", "my-digits@2").stdout
