@@ -63,7 +63,7 @@ def test_a_dry_run_for_the_pages_fetches_tensorflow_js_and_needs_npm_alone(empty
 def test_a_machine_without_a_fitting_python_is_told_the_line_to_run(empty_machine: Path) -> None:
     done = _setup(empty_machine, "python", PYTHON="/nonexistent/python3.11")
     assert done.returncode == 1
-    assert "Python 3.11 or 3.12 is needed" in done.stderr
+    assert "Python 3.11, 3.12 or 3.13 is needed" in done.stderr
     assert "apt-get install -y python3.11 python3.11-venv" in done.stderr
 
 
