@@ -90,5 +90,5 @@ def test_a_server_that_is_killed_before_the_first_epoch_again_and_again_does_not
 def test_a_worker_that_is_killed_again_and_again_ends_the_job(job: TrainingJob, database: Fused) -> None:
     database.worker_killed = True
     ended = job.run(JOB)
-    assert (ended["state"], ended["error"]["slug"]) == ("failed", "worker_died")
+    assert (ended["state"], ended["error"]["slug"]) == ("failed", "worker_died"), ended
     assert _row(database).attempts == 3
