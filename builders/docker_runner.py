@@ -35,7 +35,8 @@ _REMOVALS = 4
 class DockerRunner:
     """A `BuilderRunner` on one engine. Safe to use from several threads, for different jobs.
 
-    `server_id` tells this server's containers from those of others on the same engine.
+    `server_id` tells this server's containers from those of others on the same engine. `close` also closes the client's
+    connections.
     """
 
     def __init__(self, client: docker.DockerClient, *, server_id: str) -> None:
@@ -46,6 +47,10 @@ class DockerRunner:
 
     def close(self) -> None:
         """See `BuilderRunner.close`."""
+        self._settle()
+        self.client.close()
+
+    def _settle(self) -> None:
         wait(list(self._removing.values()))
 
     def inspect(self, reference: str) -> ResolvedBuilder:
@@ -99,7 +104,7 @@ class DockerRunner:
 
     def reap(self, live: Container[str]) -> list[str]:
         """See `BuilderRunner.reap`."""
-        self.close()  # what this server left is being removed
+        self._settle()  # what this server left is being removed
         reaped = []
         for job_id in sorted(self._leftover_jobs()):
             if job_id not in live:

@@ -60,11 +60,19 @@ def database(tmp_path: Path) -> Iterator[Fused]:
 
 
 @pytest.fixture
-def job(database: Fused, tmp_path: Path) -> TrainingJob:
+def snapshot(tmp_path: Path) -> Path:
+    """Who opens it waits for ever, so that no worker ends by itself before it is looked at."""
+    path = tmp_path / "snapshot"
+    os.mkfifo(path)
+    return path
+
+
+@pytest.fixture
+def job(database: Fused, tmp_path: Path, snapshot: Path) -> TrainingJob:
     settings = Settings(data_dir=tmp_path)
     blobs = BlobStore(tmp_path / "blobs")
     models = ModelService(database, blobs, settings)
-    return TrainingJob(database, blobs, models, settings, lambda _: tmp_path / "none", FederationFiles(tmp_path), ())
+    return TrainingJob(database, blobs, models, settings, lambda _: snapshot, FederationFiles(tmp_path), ())
 
 
 def _row(database: Fused) -> TrainingJobRow:
@@ -75,7 +83,7 @@ def _row(database: Fused) -> TrainingJobRow:
 
 
 def test_a_server_that_is_killed_before_the_first_epoch_again_and_again_does_not_end_the_job(
-    job: TrainingJob, database: Fused
+    job: TrainingJob, database: Fused, snapshot: Path
 ) -> None:
     database.power_cut = True
     for _ in range(4):
@@ -83,6 +91,7 @@ def test_a_server_that_is_killed_before_the_first_epoch_again_and_again_does_not
             job.run(JOB)
     assert _row(database).attempts == 4
     database.power_cut = False
+    snapshot.unlink()
     ended = job.run(JOB)  # the worker runs at last, and says what is wrong with this job
     assert ended["error"]["slug"] != "worker_died", ended
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -54,7 +55,8 @@ def build(engine: docker.DockerClient, image: str, board: str) -> BuildOutput:
     files = input_files(shipped_models().other, board=board, version=FirmwareVersion(1, 0, 0, 1))
     given = BuildInput(files["model.tflite"], files["build.json"], files["golden.json"])
     order = Order(uuid.uuid4().hex, image, given, Limits(seconds=60), on_log=print)
-    return DockerRunner(engine, server_id="ethos-u-test").run(order)
+    with contextlib.closing(DockerRunner(engine, server_id="ethos-u-test")) as runner:
+        return runner.run(order)
 
 
 def test_it_passes_the_kit_on_every_board(engine: docker.DockerClient, image: str) -> None:

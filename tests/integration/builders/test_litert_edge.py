@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -35,7 +36,8 @@ def output(engine: docker.DockerClient, image: str) -> BuildOutput:
     files = input_files(shipped_models().other, board="raspberry-pi", version=FirmwareVersion(2, 0, 1, 5))
     given = BuildInput(files["model.tflite"], files["build.json"], files["golden.json"])
     order = Order(uuid.uuid4().hex, image, given, Limits(seconds=60), on_log=print)
-    return DockerRunner(engine, server_id="litert-edge-test").run(order)
+    with contextlib.closing(DockerRunner(engine, server_id="litert-edge-test")) as runner:
+        return runner.run(order)
 
 
 def test_it_passes_the_kit(engine: docker.DockerClient, image: str) -> None:
