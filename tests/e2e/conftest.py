@@ -1,12 +1,9 @@
 """A server with the shipped builder in Docker, and an emulated board behind an edge agent: what `make demo` starts."""
 
-import io
 import os
 import subprocess
 import sys
-import tarfile
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +13,16 @@ import docker
 import httpx
 import pytest
 
-from builders.contract import LABEL
 from builders.engine import connect
 from builders.image import build_shipped_image
 from tests.support.edge import EdgeProcess
+from tests.support.images import MakeImage, image_maker
 from tests.support.server import ServerProcess
 
 BOARD = "mps2-an386"
 REMOVED_SECONDS = 10.0  # behind a build, on a busy machine
 ROOT = Path(__file__).parents[2]
 MANIFEST = ROOT / "builders/images/cortex-m/manifest.json"
-
-
-MakeImage = Callable[..., str]
 
 
 @dataclass
@@ -158,22 +152,5 @@ def world(engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pyt
 @pytest.fixture(scope="module")
 def make_image(engine: docker.DockerClient, shipped_image: str) -> Iterator[MakeImage]:
     """Build an image from a Dockerfile's text (`SHIPPED` is the shipped builder) and give its reference."""
-    made: list[str] = []
-
-    def make(dockerfile: str, *, manifest: str | None = MANIFEST.read_text()) -> str:
-        content = dockerfile.replace("SHIPPED", shipped_image).encode()
-        context = io.BytesIO()
-        with tarfile.open(fileobj=context, mode="w") as archive:
-            info = tarfile.TarInfo("Dockerfile")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        context.seek(0)
-        tag = f"tinymlaas-test:{uuid.uuid4().hex[:12]}"
-        labels = {} if manifest is None else {LABEL: manifest}
-        engine.images.build(fileobj=context, custom_context=True, tag=tag, labels=labels, rm=True, forcerm=True)
-        made.append(tag)
-        return tag
-
-    yield make
-    for tag in made:
-        engine.images.remove(tag, force=True)
+    with image_maker(engine, MANIFEST.read_text(), SHIPPED=shipped_image) as make:
+        yield make

@@ -3,7 +3,6 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -13,10 +12,8 @@ from numpy.typing import NDArray
 
 from app.storage.federation_files import FederationFiles
 from edge.fleet import Fleet
-from tests.e2e.test_os_board import SEEN_FROM_A_BOARD, OsWorld
+from tests.e2e.test_os_board import OsWorld, running
 from tests.support.digits import digits
-from tests.support.edge import EdgeProcess
-from tests.support.server import ServerProcess
 from zoo.federated.documents import Limits, decode_update, encode_model
 from zoo.federated.parameters import Weights
 from zoo.federated.splits import DIGITS_WRITERS
@@ -151,19 +148,9 @@ class Federation(OsWorld):
 def world(
     engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Federation]:
-    folder: Path = tmp_path_factory.mktemp("boards-federate")
-    server = ServerProcess(folder / "data", lwm2m_public_host=SEEN_FROM_A_BOARD, measure_builds="false")
-    server.start()
-    nobody = EdgeProcess(server, "nobody", folder / "edge")
-    nobody.log.touch()
-    with server.client() as api:
-        found = Federation(server, nobody, api, engine, folder / "boards")
-        try:
-            api.post("/v1/builders", json={"image": shipped_image}).raise_for_status()
-            yield found
-        finally:
-            found.command("boards", "stop", "--folder", str(found.boards))
-    assert server.stop() == 0, server.tail()
+    folder = tmp_path_factory.mktemp("boards-federate")
+    with running(Federation, engine, shipped_image, folder, measure_builds="false") as found:
+        yield found
 
 
 def answered(told: dict[str, Any], client: str) -> bool:

@@ -3,9 +3,10 @@
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import docker
 import pytest
@@ -54,23 +55,34 @@ class OsWorld(World):
         return [state for at, state in enumerate(states) if at == 0 or state != states[at - 1]]
 
 
-@pytest.fixture(scope="module")
-def world(
-    engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OsWorld]:
-    folder: Path = tmp_path_factory.mktemp("os")
-    server = ServerProcess(folder / "data", update_seconds="60", lwm2m_public_host=SEEN_FROM_A_BOARD)
+Found = TypeVar("Found", bound=OsWorld)
+
+
+@contextmanager
+def running(
+    kind: type[Found], engine: docker.DockerClient, image: str, folder: Path, **settings: str
+) -> Iterator[Found]:
+    """A world with the shipped builder; its boards and its server are stopped at the end."""
+    server = ServerProcess(folder / "data", lwm2m_public_host=SEEN_FROM_A_BOARD, **settings)
     server.start()
     nobody = EdgeProcess(server, "nobody", folder / "edge")
     nobody.log.touch()
     with server.client() as api:
-        found = OsWorld(server, nobody, api, engine, folder / "boards")
+        found = kind(server, nobody, api, engine, folder / "boards")
         try:
-            api.post("/v1/builders", json={"image": shipped_image}).raise_for_status()
+            api.post("/v1/builders", json={"image": image}).raise_for_status()
             yield found
         finally:
             found.command("boards", "stop", "--folder", str(found.boards))
     assert server.stop() == 0, server.tail()
+
+
+@pytest.fixture(scope="module")
+def world(
+    engine: docker.DockerClient, shipped_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OsWorld]:
+    with running(OsWorld, engine, shipped_image, tmp_path_factory.mktemp("os"), update_seconds="60") as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

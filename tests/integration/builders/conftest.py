@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 import textwrap
 import uuid
 from dataclasses import dataclass, replace
@@ -13,12 +11,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from builders.contract import LABEL, FirmwareVersion, ModelRef, Tensor, build_request_json, golden_json
+from builders.contract import FirmwareVersion, ModelRef, Tensor, build_request_json, golden_json
 from builders.docker_runner import DockerRunner
 from builders.engine import connect
 from builders.image import ensure_base_image
 from builders.local import REFERENCE, LocalRunner
 from builders.runner import MEBIBYTE, BuilderRunner, BuildInput, BuildOutput, Limits, Order
+from tests.support.images import MakeImage, image_maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -151,27 +150,10 @@ def engine() -> Iterator[docker.DockerClient]:
 
 
 @pytest.fixture(scope="session")
-def make_image(engine: docker.DockerClient) -> Iterator[Callable[..., str]]:
+def make_image(engine: docker.DockerClient) -> Iterator[MakeImage]:
     """Build an image from a Dockerfile's text; all are removed at the end."""
-    made: list[str] = []
-
-    def make(dockerfile: str, *, manifest: str | None = MANIFEST) -> str:
-        context = io.BytesIO()
-        content = textwrap.dedent(dockerfile).encode()
-        with tarfile.open(fileobj=context, mode="w") as archive:
-            info = tarfile.TarInfo("Dockerfile")
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        context.seek(0)
-        tag = f"tinymlaas-test:{uuid.uuid4().hex[:12]}"
-        labels = {} if manifest is None else {LABEL: manifest}
-        engine.images.build(fileobj=context, custom_context=True, tag=tag, labels=labels, rm=True, forcerm=True)
-        made.append(tag)
-        return tag
-
-    yield make
-    for tag in made:
-        engine.images.remove(tag, force=True)
+    with image_maker(engine, MANIFEST) as make:
+        yield make
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,9 @@ from builders.errors import CancelledError, ImageNotFoundError
 from builders.image import build_shipped_image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import docker
 
-    MakeImage = Callable[..., str]
+    from tests.support.images import MakeImage
 
 pytestmark = pytest.mark.docker
 
