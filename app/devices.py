@@ -27,12 +27,13 @@ class RegistrationKeeper:
     def __init__(self, bridge: DeviceBridge, devices: DeviceService) -> None:
         self._bridge = bridge
         self._devices = devices
-        self._waiting: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Callable[[], None] | None] = asyncio.Queue()
+        self._writing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
         self._forget = self._bridge.listen(self._heard)
-        self._start(self._write())
+        self._writing = asyncio.create_task(self._write())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -40,8 +41,9 @@ class RegistrationKeeper:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        while not self._waiting.empty():
-            await self._write_one(self._waiting.get_nowait())
+        self._waiting.put_nowait(None)
+        if self._writing is not None:
+            await self._writing  # not cancelled: what it writes would be lost, or be written after what came later
 
     async def settled(self) -> None:
         """Return when everything that was told so far is on disk."""
@@ -62,16 +64,13 @@ class RegistrationKeeper:
         task.add_done_callback(self._tasks.discard)
 
     async def _write(self) -> None:
-        while True:
-            await self._write_one(await self._waiting.get())
-
-    async def _write_one(self, write: Callable[[], None]) -> None:
-        try:
-            await asyncio.to_thread(write)
-        except Exception:  # noqa: BLE001 - one bad event must not end the keeping of all others
-            _log.exception("what a device did was not written down")
-        finally:
-            self._waiting.task_done()
+        while (write := await self._waiting.get()) is not None:
+            try:
+                await asyncio.to_thread(write)
+            except Exception:  # noqa: BLE001 - one bad event must not end the keeping of all others
+                _log.exception("what a device did was not written down")
+            finally:
+                self._waiting.task_done()
 
     async def _identify(self, registration: Registration) -> None:
         await asyncio.sleep(SETTLE_SECONDS)

@@ -1,7 +1,6 @@
 """Listens for what devices tell of their inferences and has it counted, in batches and within bounds."""
 
 import asyncio
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -48,6 +47,7 @@ class DriftKeeper:
         self._waiting: list[Reading] = []
         self._dropped: Counter[str] = Counter()
         self._there = asyncio.Event()
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -57,10 +57,10 @@ class DriftKeeper:
 
     async def __aexit__(self, *_: object) -> None:
         self._forget()
+        self._stopping = True
+        self._there.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task  # not cancelled: the batch in its hands would be lost
         while self._waiting:
             await self._take()
 
@@ -82,15 +82,17 @@ class DriftKeeper:
 
     async def _keep(self) -> None:
         await self._act()  # what a process before this one left pending
-        while True:
+        while not self._stopping:
             await self._there.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            await asyncio.sleep(0.0 if self._stopping else GATHER_SECONDS)
             await self._take()
 
     async def _take(self) -> None:
         batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
         if not self._waiting:
             self._there.clear()
+        if not batch:
+            return
         dropped = {endpoint: self._dropped.pop(endpoint, 0) for endpoint in {each.endpoint for each in batch}}
         for again in (True, True, False):
             try:
@@ -99,7 +101,7 @@ class DriftKeeper:
                 _log.exception("what devices inferred was not counted", readings=len(batch), again=again)
             else:
                 break
-            if again:
+            if again and not self._stopping:
                 await asyncio.sleep(self._pause)
         else:
             self._dropped.update(dropped)

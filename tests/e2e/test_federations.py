@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -309,7 +309,7 @@ def test_a_token_is_told_once_and_lets_in_nobody_else(world: World) -> None:
     for file in world.server.data_dir.rglob("*"):
         if file.is_file():
             assert token.encode() not in file.read_bytes(), file
-    with sqlite3.connect(world.server.data_dir / "tinymlaas.sqlite3") as database:
+    with closing(sqlite3.connect(world.server.data_dir / "tinymlaas.sqlite3")) as database:
         stored = {value for row in database.execute("SELECT * FROM federation_client") for value in row}
     assert token not in stored
 

@@ -51,7 +51,7 @@ def test_a_manifest_is_valid_and_every_board_is_in_the_program(folder: Path) -> 
 
 
 def test_the_operators_names_are_the_schemas(reader: Any) -> None:
-    numbers = {name: value for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
+    numbers = {name: value for name, value in vars(tflite.BuiltinOperator).items() if name.isupper()}
     assert {name: number for number, name in enumerate(reader._NAMES)} == numbers
 
 

@@ -171,7 +171,7 @@ def _with_document(data: bytes, document: TrainableDocument) -> bytes:
 
 def _check_operators(file: Any, parameters: int) -> None:
     """Built-in operators alone, and each variable initialised: one that is not reads as anything, without an error."""
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items()}
+    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if name.isupper()}
     numbers = [max(code.builtinCode, code.deprecatedBuiltinCode) for code in file.operatorCodes]
     custom = [code.customCode for code in file.operatorCodes if code.customCode]
     if custom:
