@@ -13,9 +13,11 @@ from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 # 32 in every run of the tests; more in their place to look for trouble.
 SEEDS = range(int(os.environ.get("TINYMLAAS_TEST_GRAPHS", "32")))
+FOUND = (628, 783)
+"""GCC took layers of these for functions without effect (kernels/tml_specialise.h, TML_LAYER)."""
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", sorted({*SEEDS, *FOUND}))
 def test_a_random_network_is_exact(seed: int, host_models: HostModels) -> None:
     model, shape = random_chain(seed)
     rng = np.random.default_rng(seed)

@@ -215,7 +215,7 @@ def _layer(index: int, node: Node, layer: Layer, plan: Plan) -> list[str]:
     return [
         *lines,
         "};",
-        f"static void {name}(void)",
+        f"TML_LAYER void {name}(void)",
         "{",
         f"    {layer.kernel}({separator.join(arguments)});",
         "}",
