@@ -279,6 +279,26 @@ def test_mean_is_exact(
 
 
 @random_models
+@given(
+    seed=seeds,
+    shape=st.lists(st.integers(1, 6), min_size=4, max_size=4),
+    axes=st.sampled_from([[1, 2], [2, 1], [0], [1], [2], [3], [-1], [1, 2, 3], [0, 1, 2, 3]]),
+    keep=st.booleans(),
+)
+def test_reduce_max_is_exact(host_models: HostModels, seed: int, shape: list[int], axes: list[int], keep: bool) -> None:
+    """Behind another operator, whose output it may write over."""
+    rng = np.random.default_rng(seed)
+    source, between = activation(rng, shape), activation(rng, shape)
+    out = np.max(np.zeros(shape), axis=tuple(axes), keepdims=keep).shape
+    target = WrittenTensor(list(out), "int8", between.scales, between.zero_points)
+    axis = WrittenTensor([len(axes)], "int32", data=np.array(axes, np.int32))
+    operators = [WrittenOperator("QUANTIZE", [0], [1]), WrittenOperator("REDUCE_MAX", [1, 2], [3], {"KeepDims": keep})]
+    assert_exact(
+        host_models, write_model([source, between, axis, target], operators, [0], [3]), random_inputs(rng, shape)
+    )
+
+
+@random_models
 @given(seed=seeds)
 def test_requantisation_is_exact_on_every_byte(host_models: HostModels, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -19,6 +19,7 @@ _UNIONS = {
     "MUL": "MulOptions",
     "RESHAPE": "ReshapeOptions",
     "MEAN": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
     "SUB": "SubOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",

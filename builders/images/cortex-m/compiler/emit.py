@@ -62,7 +62,7 @@ def _header(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None
 
 
 def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None) -> str:
-    headers = sorted({layer.header for layer in layers if layer.kernel is not None})
+    headers = sorted({"tml_specialise.h", *(layer.header for layer in layers if layer.kernel is not None)})
     lines = [
         "/* The model's constants and calls. Generated. */",
         '#include "model.h"',

@@ -35,6 +35,13 @@ struct tml_mean_layer {
 
 void tml_mean(const struct tml_mean_layer *layer, const int8_t *input, int8_t *output);
 
+/* The input seen as [outer, count, inner]; the maximum is over count. */
+struct tml_reduce_max_layer {
+    int32_t outer, count, inner;
+};
+
+void tml_reduce_max(const struct tml_reduce_max_layer *layer, const int8_t *input, int8_t *output);
+
 struct tml_lookup_layer {
     int32_t count;
     const int8_t *table;

@@ -16,6 +16,7 @@ from compiler.operators.multiply import MUL
 from compiler.operators.pad import PAD, PADV2
 from compiler.operators.pooling import AVERAGE_POOL_2D, MAX_POOL_2D
 from compiler.operators.prelu import PRELU
+from compiler.operators.reduce_max import REDUCE_MAX
 from compiler.operators.relu import LEAKY_RELU, RELU, RELU6
 from compiler.operators.reshape import RESHAPE
 from compiler.operators.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
@@ -52,6 +53,7 @@ FAMILIES: dict[str, Family] = {
         PRELU,
         QUANTIZE,
         READ_VARIABLE,
+        REDUCE_MAX,
         RELU,
         RELU6,
         RESHAPE,
