@@ -3,20 +3,23 @@
 import logging
 import os
 import signal
+import sys
 
 import uvicorn
 
 from app import logs
 from app.main import create_app
+from app.place import PlaceTakenError, take
 from app.settings import Settings
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; does not return.
+    """Serve until SIGINT or SIGTERM; does not return, and raises PlaceTakenError before anything was started.
 
     Job threads that are still at work are left behind: every job is durable and the next process carries it on, which
     is quicker and safer than waiting for a builder to end.
     """
+    place = take(settings)
     logs.configure(json=settings.log_json)
     config = uvicorn.Config(
         create_app(settings),
@@ -32,8 +35,12 @@ def serve(settings: Settings) -> None:
         signal.signal(number, lambda *_: None)
     server.run()
     logging.shutdown()
+    place.close()
     os._exit(0 if server.started else 3)
 
 
 if __name__ == "__main__":
-    serve(Settings())
+    try:
+        serve(Settings())
+    except PlaceTakenError as error:
+        sys.exit(f"{error} {error.remedy}")

@@ -72,11 +72,21 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         errors = [Error(field=_field(item["loc"]), detail=str(item["msg"])) for item in error.errors()[:20]]
         if any(item["type"] == "json_invalid" for item in error.errors()):
             return problem(400, "bad_json", "The body is not JSON.", "Send JSON in UTF-8.", field="body", errors=errors)
         first = errors[0]
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if first.field == "body" and media_type and "json" not in media_type:
+            return problem(
+                422,
+                "invalid",
+                f"The body came as {media_type}.",
+                "Send JSON, with the header Content-Type: application/json.",
+                field="body",
+                errors=errors,
+            )
         return problem(
             422,
             "invalid",

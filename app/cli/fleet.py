@@ -283,7 +283,7 @@ def _show(session: Session, boards: list[FleetBoard]) -> None:
         )
         return
     shown = [
-        (record.endpoint, "on" if pid is not None else "off", record.board, record.model, record.server, pid)
+        (record.endpoint, "off" if pid is None else "on", record.board, record.model, record.server, pid and str(pid))
         for record, pid in rows
     ]
     session.output.show(table(("NAME", "POWER", "BOARD", "FACTORY MODEL", "SERVER", "PROCESS"), shown))

@@ -225,7 +225,7 @@ def _lineage(lineage: Lineage | None) -> list[tuple[str, str | int | None]]:
         ("average of", _federation_told(lineage.federation) if lineage.federation else None),
         ("data set", lineage.dataset),
         ("snapshot", lineage.snapshot_sha256),
-        ("seed", lineage.seed),
+        ("seed", None if lineage.seed is None else str(lineage.seed)),
         ("code", ", ".join(f"{name} {value[:12]}" for name, value in lineage.code.items())),
     ]
 
@@ -243,7 +243,12 @@ def _evaluation_view(body: ModelEvaluation) -> RenderableType:
             ("task", body.task),
             ("samples", f"{body.samples} of the {body.split} split"),
             (body.metric.name.replace("_", " "), metric_told(body.metric)),
-            *((name.replace("_", " "), value) for name, value in figures.items() if isinstance(value, float)),
+            *(
+                (f"{name.replace('_', ' ')}, int8", value)
+                for name, value in figures.items()
+                if isinstance(value, float)
+            ),
+            ("expected calibration error", figures.get("calibration", {}).get("expected_calibration_error")),
             ("decisions changed by int8", (body.drift or {}).get("decisions_changed")),
             ("largest change by int8", (body.drift or {}).get("largest_difference")),
             ("pictures", ", ".join(body.pictures)),
@@ -251,11 +256,10 @@ def _evaluation_view(body: ModelEvaluation) -> RenderableType:
     )
     if "classes" not in figures:
         return pairs
-    error = figures["calibration"]["expected_calibration_error"]
     names = ("label", "precision", "recall", "f1", "samples")
     rows = [[item[name] for name in names] for item in figures["classes"]]
     classes = table([name.upper() for name in names], rows)
-    return Group(pairs, facts([("expected calibration error", error)]), Text(""), classes)
+    return Group(pairs, Text(""), classes)
 
 
 def _shape(tensor: Tensor) -> str:

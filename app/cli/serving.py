@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from app.cli.errors import Misused
+from app.cli.errors import EndedBadly, Misused
 
 VERBATIM = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 
@@ -24,6 +24,7 @@ def serve(
     log_json: Annotated[bool | None, typer.Option("--log-json/--log-text", help="Log lines as JSON.")] = None,
 ) -> None:
     """Run the server until Ctrl-C; every setting is also an environment variable, such as TINYMLAAS_PORT."""
+    from app.place import PlaceTakenError
     from app.serve import serve as run
     from app.settings import Settings
 
@@ -41,7 +42,10 @@ def serve(
         settings = Settings.model_validate({name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         raise Misused(str(error), "Correct the option, or the TINYMLAAS_ variable of that name.") from error
-    run(settings)
+    try:
+        run(settings)
+    except PlaceTakenError as error:
+        raise EndedBadly(str(error), error.remedy) from error
 
 
 @edge.command(context_settings=VERBATIM)

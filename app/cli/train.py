@@ -314,7 +314,7 @@ def view(body: TrainingJob) -> RenderableType:
             ("data set", body.dataset),
             ("snapshot", short(body.snapshot_sha256)),
             ("recipe", as_json(body.recipe) if body.recipe else None),
-            ("seed", body.seed),
+            ("seed", None if body.seed is None else str(body.seed)),
             ("epochs", f"{body.epochs_done} of {body.epochs_total}" if body.epochs_total else None),
             (metric.name.replace("_", " ") if metric else "metric", metric_told(metric)),
             ("attempts", body.attempts),

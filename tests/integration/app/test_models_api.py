@@ -139,3 +139,16 @@ def test_pages_follow_their_cursor_without_loss_or_repeat(api: httpx.Client) -> 
 def _blobs(server: ServerProcess) -> set[str]:
     folder: Path = server.data_dir / "blobs"
     return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_body_of_another_media_type_is_refused_as_that(server: ServerProcess) -> None:
+    with server.client() as client:
+        answer = client.post(
+            "/v1/builds",
+            content='{"model": "digits-cnn", "board": "mps2-an386"}',
+            headers={"Content-Type": "application/x-www-form-urlencoded"},  # what curl -d says
+        )
+    problem = answer.json()
+    assert (answer.status_code, problem["slug"], problem["field"]) == (422, "invalid", "body")
+    assert problem["detail"] == "The body came as application/x-www-form-urlencoded."
+    assert "Content-Type: application/json" in problem["remedy"]
