@@ -97,7 +97,10 @@ def _public_key(path: str) -> bytes:
         pem = Path(path).read_bytes()
         load_public_key(pem)
     except (OSError, ValueError) as error:
-        raise argparse.ArgumentTypeError(f"{path} cannot be used as a PEM public key: {error}") from error
+        raise argparse.ArgumentTypeError(
+            f"{path} cannot be used as a PEM public key: {getattr(error, 'strerror', None) or error}. "
+            "The server writes its own to DATA_DIR/keys/signing-public.pem: copy that here"
+        ) from error
     return pem
 
 
@@ -109,7 +112,7 @@ def _lifetime(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m edge",
+        prog="tinymlaas edge run",
         description="Stands for a microcontroller in an LwM2M network: verifies, flashes, boots and proves firmware.",
     )
     parser.add_argument(

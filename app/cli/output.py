@@ -137,12 +137,17 @@ class Output:
 
     @contextmanager
     def steps_bar(self, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
-        """A bar of steps with a text, on a terminal only: tell it how many are done. Without a total it spins."""
+        """A bar of steps with a text: tell it how many are done. Without a total it spins; elsewhere each is a line."""
+        last = 0
         with self._progress(BarColumn(), MofNCompleteColumn()) as progress:
             task = progress.add_task(clean(what), total=total or None)
 
             def show(done: int, told: str) -> None:
+                nonlocal last
                 progress.update(task, completed=done, description=clean(f"{what}: {told}"))
+                if progress.disable and not self.json and done > last:
+                    self.note(f"{what} {done}{f' of {total}' if total else ''}: {told}")
+                last = max(last, done)
 
             yield show
 

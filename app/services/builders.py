@@ -68,7 +68,8 @@ class BuilderService:
         raise NotFound(
             "board_not_found",
             f"No registered builder builds for a board named {board}; known boards: {known}.",
-            "Take one of GET /v1/boards, or register a builder for it with POST /v1/builders.",
+            "Take one of GET /v1/boards, or register a builder for it with POST /v1/builders; "
+            "`tinymlaas builders register --shipped` registers the shipped one.",
             "board",
         )
 

@@ -62,6 +62,11 @@ async def _run(arguments: argparse.Namespace) -> int:
             complete = complete or counts.registered == counts.devices
             _tell(counts, as_json=arguments.json)
         _tell(counts := simulator.counts(), as_json=arguments.json)
+    if not counts.registered and not complete:
+        sys.stderr.write(
+            f"No device could register at {arguments.server}: start a server there (`tinymlaas serve`), or name its "
+            "CoAP port with --server.\n"
+        )
     return 0 if complete or counts.registered == counts.devices else 1
 
 
@@ -73,7 +78,7 @@ def _tell(counts: Counts, *, as_json: bool) -> None:
 def _parser() -> argparse.ArgumentParser:
     faults = "\n".join(f"  {fault:18} {fault.meaning}" for fault in Fault)
     parser = argparse.ArgumentParser(
-        prog="python -m lwm2m.simulator",
+        prog="tinymlaas simulate",
         description="Simulate LwM2M devices over UDP, with Objects 1, 3, 4, 5, 9 and a thermometer (3303).",
         epilog=f"faults:\n{faults}",
         formatter_class=argparse.RawDescriptionHelpFormatter,

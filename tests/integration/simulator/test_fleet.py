@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import resource
+import socket
 import sys
 
 import pytest
@@ -15,7 +16,7 @@ from lwm2m.messages import Code
 from lwm2m.paths import Path
 from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
-from lwm2m.simulator import Fault, Simulator
+from lwm2m.simulator import Fault, Simulator, main
 from lwm2m.simulator.device import Profile
 
 
@@ -143,3 +144,13 @@ async def test_the_command_says_when_nobody_could_register_and_what_it_does_not_
     code, out, _ = await run_cli("--help")
     assert code == 0
     assert all(fault in out for fault in Fault)
+
+
+def test_where_no_server_is_the_end_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        nobody = f"coap://127.0.0.1:{reserved.getsockname()[1]}"
+        assert main(["--devices", "1", "--seconds", "0.3", "--server", nobody]) == 1
+    told = capsys.readouterr()
+    assert "registered 0/1" in told.out
+    assert f"No device could register at {nobody}: start a server there" in told.err

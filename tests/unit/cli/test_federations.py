@@ -157,6 +157,10 @@ def test_a_federation_is_followed_to_its_end(cli: Cli, server: FakeServer) -> No
     assert followed.exit_code == 0, followed.output
     assert "my-digits@2" in followed.stdout
     assert "accuracy 0.8125" in followed.stdout
+    assert [line for line in followed.stderr.splitlines() if line.startswith("round")] == [
+        "round 1 of 3: accuracy 0.1",
+        "round 3 of 3: accuracy 0.1",
+    ]
 
 
 def test_rounds_are_a_table_and_one_of_them_says_why_an_update_was_refused(

@@ -37,7 +37,7 @@ class NotTrainableError(TrainingError):
     code = "not_trainable"
     default_remedy = (
         "Take the form `trainable` of a version: `tinymlaas train trainable MODEL` makes it, and "
-        "GET /v1/models/{name}/versions/{version}/formats/trainable/content downloads it."
+        "`tinymlaas models download MODEL@VERSION --form trainable` downloads it."
     )
 
 
