@@ -199,8 +199,11 @@ def follow(context: typer.Context, federation_id: FederationId) -> None:
         with session.output.steps_bar("round", total) as show_round:
 
             def over(body: Federation) -> bool:
-                told = _score(body.history[-1].score) if body.history else body.state
-                show_round(body.round, told)
+                if not body.history:
+                    show_round(0, body.state)
+                # By the history: the newest round may be open, and several may have closed since the last look.
+                for closed in body.history:
+                    show_round(closed.round, _score(closed.score))
                 return body.state in _ENDED
 
             answer = _until(session, client, federation_id, over)

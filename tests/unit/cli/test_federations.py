@@ -145,22 +145,29 @@ def test_a_client_has_a_name_or_is_a_board_and_a_board_has_no_token(cli: Cli, se
 
 def test_a_federation_is_followed_to_its_end(cli: Cli, server: FakeServer) -> None:
     result = {"model": "my-digits", "version": 2}
-    history = [{"round": number, "score": SCORE} for number in range(4)]
+    history = [
+        {"round": number, "score": {**SCORE, "value": value}} for number, value in enumerate((0.1, 0.5, 0.75, 0.8125))
+    ]
     server.on(
         f"GET {PATH}",
         _federation("running"),
         _federation("running", round=1),
-        _federation("finishing", round=3),
+        _federation("running", round=2, history=history[:2]),
         _federation("finished", round=3, result=result, history=history),
     )
     followed = cli("federations", "follow", ID)
     assert followed.exit_code == 0, followed.output
     assert "my-digits@2" in followed.stdout
     assert "accuracy 0.8125" in followed.stdout
-    assert [line for line in followed.stderr.splitlines() if line.startswith("round")] == [
-        "round 1 of 3: accuracy 0.1",
-        "round 3 of 3: accuracy 0.1",
+    each_round = [
+        "round 1 of 3: accuracy 0.5",
+        "round 2 of 3: accuracy 0.75",
+        "round 3 of 3: accuracy 0.8125",
     ]
+    assert [line for line in followed.stderr.splitlines() if line.startswith("round")] == each_round
+    ended_before = cli("federations", "follow", ID)
+    assert [line for line in ended_before.stderr.splitlines() if line.startswith("round")] == each_round
+    assert cli("federations", "follow", ID, "--json").stderr == ""
 
 
 def test_rounds_are_a_table_and_one_of_them_says_why_an_update_was_refused(
