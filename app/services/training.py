@@ -243,7 +243,8 @@ def _snapshot(session: Session, request: api.TrainingJobRequest, parent: ModelVe
         raise Invalid(
             "snapshot_missing",
             f"A job of kind {request.kind} needs data.",
-            "Give a data set's snapshot: POST /v1/datasets/{name}/snapshots makes one.",
+            "Give a data set's snapshot: POST /v1/datasets/{name}/snapshots makes one, and "
+            "`tinymlaas datasets snapshot NAME`, for --snapshot SHA256.",
             "body.snapshot",
         )
     return snapshot_with_file(session, sha256)

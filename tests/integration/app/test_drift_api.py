@@ -215,7 +215,9 @@ def test_a_monitor_that_could_not_do_its_work_is_refused_with_what_would_help(
         return client.post("/v1/drift-monitors", json={"model": "hello-world-sine", "snapshot": snapshot, **more})
 
     _problem(client.post("/v1/drift-monitors", json={"model": "digits-cnn"}), 409, "monitor_exists", "body.version")
-    _problem(ask(snapshot=None), 422, "snapshot_missing", "body.snapshot")
+    without = ask(snapshot=None)
+    _problem(without, 422, "snapshot_missing", "body.snapshot")
+    assert "`tinymlaas datasets snapshot NAME`, for --snapshot SHA256" in without.json()["remedy"]
     _problem(ask(snapshot="0" * 64), 404, "snapshot_not_found", "body.snapshot")
     _problem(ask(version=9), 404, "version_not_found", "version")
     _problem(ask(action={"kind": "training_job"}), 422, "action_incomplete", "body.action.training_job")
