@@ -22,6 +22,7 @@ from app.contract.models import (
     Memory,
     Performance,
 )
+from edge.qemu import MACHINES
 
 commands = typer.Typer(no_args_is_help=True, help="Builds of firmware.")
 
@@ -58,9 +59,14 @@ def create(
     )
     with session.client() as client:
         answer = client.post(at("builds"), Build, request)
-        if wait and answer.body.state not in BUILD_ENDED:
+        followed = wait and answer.body.state not in BUILD_ENDED
+        if followed:
             answer = _follow(session, client, answer.body.id)
     _finish(session.output, answer)
+    if followed and not session.output.json and _to_be_measured(answer.body):
+        session.output.note(
+            f"A server that measures builds counts this in a moment: `tinymlaas builds show {answer.body.id}`."
+        )
 
 
 @commands.command()
@@ -170,6 +176,11 @@ def _finish(output: Output, answer: Answer[Build]) -> None:
         if build.error is not None:
             raise EndedBadly(build.error.detail, build.error.remedy)
         raise EndedBadly(f"Build {build.id} was {build.state}.")
+
+
+def _to_be_measured(build: Build) -> bool:
+    """Whether the figures are estimates that a server replaces once it has booted the image."""
+    return build.performance is not None and build.performance.basis == "estimated" and build.board in MACHINES
 
 
 def _parameters(given: list[str]) -> dict[str, object]:

@@ -19,6 +19,7 @@ from builders.contract import Basis, ImageKind
 from edge.acceptance import judge
 from edge.errors import EdgeError
 from edge.mcuboot import parse
+from edge.os_board import BOARDS as OS_BOARDS
 from edge.qemu import MACHINES, QemuBoard
 from edge.report import BootOutcome, BootReport
 
@@ -39,7 +40,12 @@ class MeasureJob:
         with self._database.read() as session:
             row = rows.by_id(session, build_id)
             artifact = rows.artifact(session, row.artifact_sha256) if row and row.artifact_sha256 else None
-        if row is None or artifact is None or row.state != BuildState.SUCCEEDED or not self._can(artifact):
+        if row is None or artifact is None or row.state != BuildState.SUCCEEDED or not self._asked(artifact):
+            return
+        if artifact.board in OS_BOARDS:
+            self._say(build_id, "not measured: boards with the device OS report when they run")
+            return
+        if artifact.board not in MACHINES:
             return
         estimated = (row.result or {}).get("performance")
         if estimated and estimated["basis"] == Basis.MEASURED:
@@ -60,9 +66,8 @@ class MeasureJob:
             record_as(transaction.session, row, "build.measured", {"instructions": performance["instructions"]})
         self._say(build_id, f"measured: {performance['instructions']:,} instructions for an inference")
 
-    def _can(self, artifact: ArtifactRow) -> bool:
-        wanted = self._settings.measure_builds and artifact.kind == ImageKind.FIRMWARE and artifact.format == "bin"
-        return wanted and artifact.board in MACHINES
+    def _asked(self, artifact: ArtifactRow) -> bool:
+        return self._settings.measure_builds and artifact.kind == ImageKind.FIRMWARE and artifact.format == "bin"
 
     def _boot(self, build_id: str, artifact: ArtifactRow) -> BootReport:
         """The report of a golden run that is byte-exact; EdgeError otherwise."""

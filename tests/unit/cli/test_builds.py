@@ -85,6 +85,30 @@ def test_figures_say_whether_they_were_estimated_or_measured(cli: Cli, server: F
     assert "CONV_2D" in shown
 
 
+@pytest.mark.parametrize(
+    ("board", "basis", "more", "told"),
+    [
+        ("mps2-an386", "estimated", (), True),
+        ("mps2-an386", "measured", (), False),
+        ("mps2-an386-os", "estimated", (), False),  # it reports when it runs
+        ("nucleo-f767zi", "estimated", (), False),
+        ("mps2-an386", "estimated", ("--json",), False),
+    ],
+)
+def test_a_new_build_says_where_its_estimate_becomes_a_measurement(
+    cli: Cli, server: FakeServer, bodies: Bodies, board: str, basis: str, more: tuple[str, ...], told: bool
+) -> None:
+    done = bodies.build(board=board, performance={**PERFORMANCE, "basis": basis})
+    server.on("POST /v1/builds", httpx.Response(202, json=bodies.build("queued", board=board)))
+    server.on(f"GET {BUILD}", httpx.Response(200, json=done))
+    server.on(f"GET {BUILD}/log", log_of(b""))
+    made = cli("builds", "create", "digits-cnn", "--board", board, *more)
+    assert made.exit_code == 0, made.output
+    assert ("in a moment: `tinymlaas builds show bld_0123456789abcdef`" in made.stderr) is told
+    server.on("POST /v1/builds", httpx.Response(200, json=done))
+    assert "in a moment" not in cli("builds", "create", "digits-cnn", "--board", board).stderr, "it was there already"
+
+
 def test_an_estimate_is_asked_for_without_a_version_of_firmware(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
     build = bodies.build(performance=PERFORMANCE)
     names = ("model", "version", "model_sha256", "board", "builder_id", "builder_digest", "parameters", "memory")
