@@ -138,6 +138,23 @@ def test_what_belongs_to_the_edge_agent_is_left_to_it(cli: Cli) -> None:
     assert "--state-dir" in result.stdout
 
 
+@pytest.mark.parametrize("words", [("edge", "run"), ("simulate",)])
+def test_programs_of_their_own_are_introduced_by_the_words_that_started_them(cli: Cli, words: tuple[str, ...]) -> None:
+    name = " ".join(("tinymlaas", *words))
+    assert cli(*words, "--help").stdout.startswith(f"usage: {name} ")
+    refused = cli(*words, "--nonsense")
+    assert refused.exit_code == 2
+    assert f"{name}: error: " in refused.stderr
+
+
+def test_a_key_that_is_not_there_is_refused_with_where_the_server_has_it(cli: Cli, tmp_path: Path) -> None:
+    result = cli("edge", "run", "--public-key", str(tmp_path / "missing.pem"))
+    assert result.exit_code == 2
+    assert "missing.pem cannot be used as a PEM public key: No such file or directory. The server" in result.stderr
+    assert "DATA_DIR/keys/signing-public.pem: copy that here" in result.stderr
+    assert "Errno" not in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "environment", "named"),
     [(("--port", "70000"), {}, "--port"), ((), {"TINYMLAAS_BUILD_WORKERS": "0"}, "build_workers")],

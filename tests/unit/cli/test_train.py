@@ -44,6 +44,16 @@ def test_a_training_is_followed_to_its_end_and_every_epoch_is_asked_for_once(
     assert [request.url.params["after"] for request in server.sent(f"GET {JOB}/metrics")] == ["0", "0", "1"]
     assert "my-digits@3" in result.stdout
     assert "float 0.9751, int8 0.9722 (higher is better)" in result.stdout
+    assert [line for line in result.stderr.splitlines() if " of 2: " in line] == [
+        "centralised my-digits 1 of 2: loss 1  accuracy 0.5",
+        "centralised my-digits 2 of 2: loss 0.5  accuracy 0.5",
+    ]
+
+
+def test_a_seed_is_a_number_to_copy_and_has_no_separators(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
+    server.on(f"GET {JOB}", httpx.Response(200, json=bodies.training_job(seed=20260107)))
+    shown = cli("train", "show", "trn_0123456789abcdef").stdout
+    assert [line.split() for line in shown.splitlines() if line.startswith("seed")] == [["seed", "20260107"]]
 
 
 def test_a_failed_training_is_an_end_that_is_not_wanted(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
@@ -155,6 +165,8 @@ def test_an_evaluation_is_shown_label_by_label_and_its_picture_is_printed(
     shown = cli("models", "evaluation", "m@2").stdout
     for part in ("300 of the test split", "int8 0.91 (higher is better)", "0.031", "seven"):
         assert part in shown
+    names = [line.split("  ")[0] for line in shown.split("\n\n")[0].splitlines()]
+    assert names[3:7] == ["accuracy", "accuracy, int8", "macro f1, int8", "expected calibration error"], "one each"
     server.on("GET /v1/models/m", httpx.Response(200, json=bodies.model(active_version=2)))
     server.on("GET /v1/models/m/versions/2/evaluation/confusion", httpx.Response(200, text="<svg/>"))
     assert cli("models", "evaluation", "m", "--picture", "confusion").stdout == "<svg/>\n"
