@@ -44,7 +44,7 @@ def test_a_child_that_outlives_the_build_is_ended(local_bench: Bench, tmp_path: 
 def running(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone before it was opened, or before it was read
         return False
 
 
