@@ -365,7 +365,14 @@ class FederationClientRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    name: Annotated[str | None, Field(examples=["clinic-3"], pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$")] = None
+    name: Annotated[
+        str | None,
+        Field(
+            description="A client that fetches rounds by itself, with its token",
+            examples=["clinic-3"],
+            pattern="^[A-Za-z0-9_-][A-Za-z0-9._-]{0,62}$",
+        ),
+    ] = None
     endpoint: Annotated[
         str | None, Field(description="A board that registered over LwM2M", max_length=255, min_length=1)
     ] = None
@@ -472,7 +479,9 @@ class OffloadSessionRequest(BaseModel):
         extra="forbid",
     )
     receiver_conf: Annotated[str, Field(description="receiver.conf as it stands", max_length=262144, min_length=2)]
-    sender_conf: Annotated[str | None, Field(description="sender.conf", max_length=262144, min_length=2)] = None
+    sender_conf: Annotated[
+        str | None, Field(description="sender.conf, when it is known already", max_length=262144, min_length=2)
+    ] = None
     model: Annotated[
         str | None,
         Field(
@@ -581,8 +590,15 @@ class DatasetRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    name: Annotated[str, Field(examples=["gestures"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
-    description: Annotated[str, Field(max_length=2000)] = ""
+    name: Annotated[
+        str,
+        Field(
+            description="The name that other calls know the dataset by",
+            examples=["gestures"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
+    description: Annotated[str, Field(description="What the samples are, for who reads of it", max_length=2000)] = ""
     retain_days: Annotated[
         int | None,
         Field(description="For how many days samples are kept; without it until they are deleted", ge=1, le=36500),
@@ -743,10 +759,12 @@ class SnapshotRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    train: Annotated[float, Field(ge=0.0, le=1.0)] = 0.7
-    validation: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
-    test: Annotated[float, Field(ge=0.0, le=1.0)] = 0.15
-    seed: Annotated[int, Field(ge=0, le=2147483647)] = 0
+    train: Annotated[float, Field(description="Share of the training part", ge=0.0, le=1.0)] = 0.7
+    validation: Annotated[float, Field(description="Share of the validation part", ge=0.0, le=1.0)] = 0.15
+    test: Annotated[float, Field(description="Share of the test part", ge=0.0, le=1.0)] = 0.15
+    seed: Annotated[
+        int, Field(description="The same samples, shares and seed give the same split", ge=0, le=2147483647)
+    ] = 0
     by_group: Annotated[bool, Field(description="Samples of one group, if they have any, stay in one part")] = True
 
 
@@ -787,7 +805,14 @@ class BuildRequest(BaseModel):
         str, Field(description="A model's name", examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")
     ]
     version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
-    board: Annotated[str, Field(examples=["mps2-an386"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    board: Annotated[
+        str,
+        Field(
+            description="A board's name, as `GET /v1/boards` lists it",
+            examples=["mps2-an386"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
     builder_id: Annotated[
         str | None, Field(description="Without it the newest builder for the board", pattern="^bldr_[0-9a-f]{16}$")
     ] = None
@@ -812,7 +837,14 @@ class EstimateRequest(BaseModel):
         str, Field(description="A model's name", examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")
     ]
     version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
-    board: Annotated[str, Field(examples=["mps2-an386"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    board: Annotated[
+        str,
+        Field(
+            description="A board's name, as `GET /v1/boards` lists it",
+            examples=["mps2-an386"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
     builder_id: Annotated[
         str | None, Field(description="Without it the newest builder for the board", pattern="^bldr_[0-9a-f]{16}$")
     ] = None
@@ -1012,7 +1044,7 @@ class DeviceTraining(BaseModel):
     ]
     samples: Annotated[int, Field(description="Labelled samples that it holds")]
     capacity: Annotated[int | None, Field(description="Samples that fit")]
-    round: Annotated[int, Field(description="Of the head that it was given last")]
+    round: Annotated[int, Field(description="Of the head that it was given last, or has trained")]
     uses: Annotated[bool, Field(description="Whether the trained head answers inference; else the model's own does")]
     loss: Annotated[float | None, Field(description="Mean cross entropy of the last epoch")]
     steps: Annotated[int | None, Field(description="Of training since its start")]
@@ -1102,7 +1134,9 @@ class UpdateRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    endpoint: Annotated[str, Field(max_length=255, min_length=1)]
+    endpoint: Annotated[
+        str, Field(description="The endpoint name that the device registers under", max_length=255, min_length=1)
+    ]
     artifact_sha256: Annotated[
         str | None, Field(description="This image, firmware or a model", pattern="^[0-9a-f]{64}$")
     ] = None
@@ -1625,7 +1659,14 @@ class DriftMonitorRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
     )
-    model: Annotated[str, Field(examples=["digits-cnn"], pattern="^[a-z0-9][a-z0-9-]{0,62}$")]
+    model: Annotated[
+        str,
+        Field(
+            description="A model's name: devices that run it are watched",
+            examples=["digits-cnn"],
+            pattern="^[a-z0-9][a-z0-9-]{0,62}$",
+        ),
+    ]
     version: Annotated[int | None, Field(description="Without it the active one", ge=1, le=2147483647)] = None
     snapshot: Annotated[
         str | None,

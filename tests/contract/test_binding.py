@@ -2,6 +2,7 @@
 
 import copy
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,19 @@ def test_every_path_and_method_that_is_served_is_in_the_contract(app: FastAPI) -
 def test_the_interactive_docs_ask_nothing_from_outside(app: FastAPI) -> None:
     pages = [route for route in app.routes if getattr(route, "path", "") in {"/docs", "/redoc"}]
     assert len(pages) == 2
+
+
+def test_no_description_of_the_document_ends_at_a_comma_that_wanted_quotes() -> None:
+    # In `{description: a, b}` YAML reads the description "a" and a key "b" without a value; only `default` may be null.
+    assert list(_without_value(CONTRACT, "")) == []
+
+
+def _without_value(node: object, path: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if value is None and key != "default":
+                yield f"{path}/{key}"
+            yield from _without_value(value, f"{path}/{key}")
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _without_value(value, f"{path}/{index}")
