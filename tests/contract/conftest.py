@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from _pytest.nodeid import coerce_node_id
 
 from tests.support.server import ServerProcess
 
@@ -13,3 +14,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     process.start()
     yield process
     assert process.stop() == 0, process.tail()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let each operation have a node id of its own: Schemathesis gives all one, and pytest-xdist runs it once."""
+    for item in items:
+        if hasattr(item, "operation_label") and item.parent is not None:
+            item._id = coerce_node_id(f"{item.parent.nodeid}::{item.name}")
