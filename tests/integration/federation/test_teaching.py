@@ -17,7 +17,7 @@ INSTANCES = [[number] * 48 for number in range(4)]
 
 @pytest.fixture
 def service(world: World, monkeypatch: pytest.MonkeyPatch) -> TeachingService:
-    """Of devices whose model takes bytes: the store of models is not what is tested here."""
+    """Of devices whose model takes bytes."""
 
     async def tensors(*_: object) -> None:
         pass
@@ -25,6 +25,7 @@ def service(world: World, monkeypatch: pytest.MonkeyPatch) -> TeachingService:
     def stored(_: object, instances: object) -> list[bytes]:
         return [bytes(each) for each in cast("list[list[int]]", instances)]
 
+    # The store of models is not what is tested here: these two alone would ask it; boards, UDP and the bridge are real.
     monkeypatch.setattr(teaching, "running_tensors", tensors)
     monkeypatch.setattr(teaching, "stored_inputs", stored)
     return TeachingService(world.database, EmbeddedBridge(world.server))
@@ -57,7 +58,7 @@ async def test_what_does_not_suit_is_refused_and_nothing_of_it_is_sent(
 async def test_a_board_that_trains_meanwhile_is_told_with_how_many_samples_it_took(
     service: TeachingService, make_board: MakeBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inference, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(inference, "ANSWER_SECONDS", 0.3)  # nobody waits for 20 in a test
     device = await make_board("board-1", samples=0)
     device.trains_after = 2
     with pytest.raises(AppError) as refused:

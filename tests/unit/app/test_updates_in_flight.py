@@ -60,7 +60,7 @@ async def test_what_comes_is_passed_on() -> None:
 
 @pytest.mark.parametrize("bound", ["PIECE_SECONDS", "UPDATE_SECONDS"])
 async def test_a_sender_that_stalls_gives_its_place_to_others(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(federations, bound, 0.05)
+    monkeypatch.setattr(federations, bound, 0.05)  # nobody waits for 20, or for 300, in a test
     with pytest.raises(Unavailable) as refused:
         async for _ in _pieces(request(b"ab", ends=False)):
             pass
