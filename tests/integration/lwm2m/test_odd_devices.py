@@ -83,8 +83,8 @@ class Driver:
     async def _perform(self, operation: Operation) -> None:
         try:
             outcome = await self._carry_out(operation)
-        except Lwm2mError as error:
-            outcome = Failed(time.time(), operation, str(error), rejected=isinstance(error, Rejected))
+        except (Lwm2mError, KeyError) as error:  # KeyError: an instance without its state or result
+            outcome = Failed(time.time(), operation, repr(error), rejected=isinstance(error, Rejected))
         self._queue.put_nowait(outcome)
 
     async def _carry_out(self, operation: Operation) -> Event:
@@ -180,8 +180,12 @@ async def server() -> AsyncIterator[Lwm2mServer]:
 
 
 @pytest.fixture
-def board(device: Any) -> Board:
-    return Board(device)
+async def board(device: Any) -> AsyncIterator[Board]:
+    board = Board(device)
+    yield board
+    for task in board.rebooting:
+        task.cancel()
+    await asyncio.gather(*board.rebooting, return_exceptions=True)
 
 
 @pytest.fixture
