@@ -88,6 +88,17 @@ def join_session(services: ServicesDep, session_id: SessionId, body: OffloadConf
         return services.offload.as_session(transaction.session, row)
 
 
+@handlers("leaveOffloadSession")
+def leave_session(services: ServicesDep, session_id: SessionId) -> None:
+    """The sender goes, with its files."""
+    with (
+        services.offload.turn(session_id),
+        services.dataset_files.held(),
+        services.database.write() as transaction,
+    ):
+        services.offload.leave(transaction, session_id)
+
+
 @handlers("putOffloadFile")
 def put_file(services: ServicesDep, session_id: SessionId, file_name: FileName, body: Octets) -> OffloadSession:
     """A file of the sender; with the last one the training begins."""

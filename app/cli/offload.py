@@ -1,5 +1,7 @@
 """`tinymlaas offload`: training offloaded from a small device, as nnstreamer's sender and receiver carry it out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +10,7 @@ from rich.console import RenderableType
 
 from app.cli import files, offload_edge
 from app.cli.client import Answer, ApiClient, at
-from app.cli.errors import EndedBadly, Misused
+from app.cli.errors import CliError, EndedBadly, Misused
 from app.cli.options import DEFAULT_LIMIT, All, Limit, bounded
 from app.cli.output import facts, state
 from app.cli.session import Session, session_of
@@ -92,13 +94,14 @@ def sender(
         joined = client.put(
             at("offload", "sessions", found, "sender"), OffloadSession, OffloadConfText.model_construct(conf=text)
         )
-        for item in joined.body.files:
-            with (
-                files.opened(folder / item.name) as (file, size),
-                session.output.bytes_bar(item.name, size) as advance,
-            ):
-                to = at("offload", "sessions", found, "files", item.name)
-                client.upload(to, OffloadSession, file, size, advance, method="PUT")
+        with _leaving(client, found):
+            for item in joined.body.files:
+                with (
+                    files.opened(folder / item.name) as (file, size),
+                    session.output.bytes_bar(item.name, size) as advance,
+                ):
+                    to = at("offload", "sessions", found, "files", item.name)
+                    client.upload(to, OffloadSession, file, size, advance, method="PUT")
         answer = _followed(session, client, found)
         name = answer.body.result.name if answer.body.result else ""
         _finish(session, client, answer, folder / name)
@@ -144,6 +147,17 @@ def _read(path: Path, node_type: str) -> tuple[str, Conf]:
 def _check_listen(edge: bool, listen: str | None) -> None:
     if listen is not None and not edge:
         raise Misused("--listen is where nnstreamer-edge's wire listens; give --edge too.")
+
+
+@contextmanager
+def _leaving(client: ApiClient, session_id: str) -> Iterator[None]:
+    """A sender that cannot go on leaves the session: the receiver then waits for the next, or for this one mended."""
+    try:
+        yield
+    except BaseException:
+        with suppress(CliError):  # what went wrong first is what counts; the session has its deadline
+            client.delete(at("offload", "sessions", session_id, "sender"))
+        raise
 
 
 def _waiting(session: Session, client: ApiClient, conf: Conf) -> str:

@@ -95,12 +95,24 @@ class OffloadService:
             raise Conflict(
                 "offload_sender_there",
                 f"Session {session_id} has a sender, with another conf.",
-                "Make a session of its own: POST /v1/offload/sessions.",
+                f"Make a session of its own: POST /v1/offload/sessions. If that sender is gone, take its place after "
+                f"DELETE /v1/offload/sessions/{session_id}/sender.",
             )
         row.sender_conf = conf
         row.deadline_at = now() + timedelta(seconds=receiver.time_limit)
         transaction.session.add(row)
         return row
+
+    def leave(self, transaction: Transaction, session_id: str) -> None:
+        """Forget the sender and what it sent, so that another can join. Hold the files, and the session's turn."""
+        row = self.waiting(transaction.session, session_id)
+        if row.sender_conf is None:
+            return
+        files: list[str | None] = [item["sha256"] for item in row.files.values()]
+        row.sender_conf, row.files = None, {}
+        transaction.session.add(row)
+        self._record(transaction.session, row, OffloadState.WAITING)
+        transaction.after_commit(lambda: self._files.forget(files))
 
     def turn(self, session_id: str) -> AbstractContextManager[None]:
         """From the first look at a session until a file of it is noted: of two last files one has to see the other."""

@@ -112,6 +112,25 @@ def test_document_000_line_7_a_bin_of_a_wrong_size_is_refused(client: httpx.Clie
     assert (problem.status_code, problem.json()["slug"]) == (422, "weights_invalid")
 
 
+def test_a_sender_that_left_can_come_again_with_another_conf(client: httpx.Client) -> None:
+    figures = {"stop": TRAINING + VALIDATION - 1, "validation": VALIDATION, "epochs": EPOCHS}
+    made = _joined(client, sender(weights=False, training=TRAINING + 1, **figures))
+    assert _send(client, made, "mnist.ini", FAST_INI).status_code == 200
+    place = f"/v1/offload/sessions/{made['id']}/sender"
+    mended = {"conf": text(sender(weights=False, training=TRAINING, **figures))}
+    problem = client.put(place, json=mended)
+    assert (problem.status_code, problem.json()["slug"]) == (409, "offload_sender_there")
+    assert place in problem.json()["remedy"]
+    for _ in range(2):
+        assert client.delete(place).status_code == 204
+        assert (_get(client, made)["sender"], _get(client, made)["files"]) == (None, [])
+    joined = client.put(place, json=mended).json()
+    assert [item["size"] for item in joined["files"]] == [None] * 3
+    assert client.post(f"/v1/offload/sessions/{made['id']}/cancellation").status_code == 202
+    late = client.delete(place)
+    assert (late.status_code, late.json()["slug"]) == (409, "offload_session_not_waiting")
+
+
 def test_document_000_line_8_a_session_goes_from_waiting_to_succeeded_with_four_metrics_an_epoch(
     client: httpx.Client, done: Session
 ) -> None:

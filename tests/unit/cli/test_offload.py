@@ -102,6 +102,30 @@ def test_a_sender_sends_what_its_conf_names_and_keeps_the_trained_model(
     assert "mnist@2" in result.stdout
 
 
+def test_a_sender_whose_file_is_refused_leaves_the_session_to_the_next(
+    cli: Cli, server: FakeServer, tmp_path: Path
+) -> None:
+    (tmp_path / "sender.conf").write_text(text(SENDER))
+    (tmp_path / "mnist.ini").write_bytes(b"ini")
+    problem = {
+        "type": "about:blank",
+        "title": "Unprocessable Content",
+        "status": 422,
+        "slug": "network_invalid",
+        "detail": "A layer is unknown.",
+        "instance": f"{PATH}/files/mnist.ini",
+        "remedy": "Use one that is known.",
+    }
+    files = [{"name": "mnist.ini", "size": None, "sha256": None}]
+    server.on(f"PUT {PATH}/sender", _session("waiting-for-data", files=files))
+    server.on(f"PUT {PATH}/files/mnist.ini", httpx.Response(422, json=problem))
+    server.on(f"DELETE {PATH}/sender", httpx.Response(204))
+    result = cli("offload", "sender", str(tmp_path / "sender.conf"), "--session", ID)
+    assert result.exit_code == 3, result.output
+    assert "A layer is unknown." in result.stderr
+    assert len(server.sent(f"DELETE {PATH}/sender")) == 1
+
+
 def test_a_receiver_that_times_out_is_an_end_that_is_not_wanted(cli: Cli, server: FakeServer, tmp_path: Path) -> None:
     (tmp_path / "receiver.conf").write_text(text(RECEIVER))
     server.on("POST /v1/offload/sessions", httpx.Response(201, json=_body("waiting-for-data")))
