@@ -7,7 +7,7 @@ import numpy as np
 from tflite_writer import WrittenGraph, WrittenOperator, WrittenTensor, write_model
 
 BINARY = ("ADD", "SUB", "MUL", "MAXIMUM", "MINIMUM")
-RANKS = {"PAD": 5, "PADV2": 5, "TRANSPOSE": 5, "STRIDED_SLICE": 4}
+RANKS = {"PAD": 5, "PADV2": 5, "TRANSPOSE": 5, "STRIDED_SLICE": 4, "SLICE": 5, "REVERSE_V2": 6}
 
 
 @dataclass
@@ -140,6 +140,27 @@ def strided_slice(graph: RandomGraph, source: int, *, shrink: bool = True) -> in
     return graph.add("STRIDED_SLICE", operands, [shape], source, **masks)
 
 
+def slice_(graph: RandomGraph, source: int) -> int:
+    """So many from a beginning on; -1 is written at times for all that follow."""
+    begins: list[int] = []
+    taken: list[int] = []
+    for size in graph.tensors[source].shape:
+        begins.append(int(graph.rng.integers(0, size)))
+        taken.append(int(graph.rng.integers(1, size - begins[-1] + 1)))
+    written = [
+        -1 if begin + count == size and graph.rng.random() < 0.5 else count
+        for begin, count, size in zip(begins, taken, graph.tensors[source].shape, strict=True)
+    ]
+    return graph.add("SLICE", [source, graph.numbers(begins), graph.numbers(written)], [taken], source)
+
+
+def reverse(graph: RandomGraph, source: int) -> int:
+    """One dimension backwards; it is written from the end at times."""
+    shape = graph.tensors[source].shape
+    axis = int(graph.rng.integers(-len(shape), len(shape)))
+    return graph.add("REVERSE_V2", [source, graph.numbers([axis])], [shape], source)
+
+
 def transpose(graph: RandomGraph, source: int, order: Sequence[int]) -> int:
     """Dimensions in another order."""
     shape = graph.tensors[source].shape
@@ -186,6 +207,10 @@ def _random_move(graph: RandomGraph, kind: str) -> int:
     source = graph.source(graph.shape(rank, 4 if rank > 3 else 7))
     if kind == "STRIDED_SLICE":
         return strided_slice(graph, source)
+    if kind == "SLICE":
+        return slice_(graph, source)
+    if kind == "REVERSE_V2":
+        return reverse(graph, source)
     if kind == "TRANSPOSE":
         return transpose(graph, source, list(graph.rng.permutation(rank)))
     # The value of half of the PADV2 is an input, which is as good as computed.
@@ -197,11 +222,46 @@ def _random_resize(graph: RandomGraph, kind: str) -> int:
     return resize(graph, kind, graph.source(graph.shape(4, 9)))
 
 
+def _random_pack(graph: RandomGraph, _: str) -> int:
+    """Quantised each in its own way: bytes are copied."""
+    shape = graph.shape(int(graph.rng.integers(0, 6)), 4)
+    sources = [graph.source(shape) for _ in range(int(graph.rng.integers(1, 13)))]
+    axis = int(graph.rng.integers(0, len(shape) + 1))
+    whole = [*shape[:axis], len(sources), *shape[axis:]]
+    written = axis - len(whole) * int(graph.rng.integers(0, 2))
+    return graph.add("PACK", sources, [whole], sources[0], ValuesCount=len(sources), Axis=written)
+
+
+def _random_unpack(graph: RandomGraph, _: str) -> int:
+    shape = graph.shape(int(graph.rng.integers(1, 7)), 5)
+    axis = int(graph.rng.integers(0, len(shape)))
+    part = [*shape[:axis], *shape[axis + 1 :]]
+    source = graph.source(shape)
+    written = axis - len(shape) * int(graph.rng.integers(0, 2))
+    return graph.add("UNPACK", [source], [part] * shape[axis], source, Num=shape[axis], Axis=written)
+
+
+def _random_rank(graph: RandomGraph, kind: str) -> int:
+    """A dimension of size 1 more, or less; behind another operator, as an input has no other name."""
+    shape = graph.shape(int(graph.rng.integers(0, 6)), 4)
+    axis = int(graph.rng.integers(0, len(shape) + 1))
+    longer = [*shape[:axis], 1, *shape[axis:]]
+    source = graph.source(shape if kind == "EXPAND_DIMS" else longer)
+    moved = binary(graph, "MAXIMUM", source, source)
+    if kind == "EXPAND_DIMS":
+        return graph.add(kind, [moved, graph.numbers(axis)], [longer], moved)
+    return graph.add(kind, [moved], [shape], moved, SqueezeDims=[axis])
+
+
 RANDOM: dict[str, Callable[[RandomGraph, str], int]] = {
     **dict.fromkeys(BINARY, _random_binary),
     **dict.fromkeys(RANKS, _random_move),
     "CONCATENATION": _random_concatenation,
     "SPLIT": _random_split,
+    "PACK": _random_pack,
+    "UNPACK": _random_unpack,
+    "EXPAND_DIMS": _random_rank,
+    "SQUEEZE": _random_rank,
     "RESIZE_NEAREST_NEIGHBOR": _random_resize,
     "RESIZE_BILINEAR": _random_resize,
 }

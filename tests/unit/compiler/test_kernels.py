@@ -29,7 +29,9 @@ def test_a_random_network_is_exact(seed: int, host_models: HostModels) -> None:
 
 def test_the_random_networks_hold_every_operator() -> None:
     seen = {node.kind for seed in range(100) for node in parse(random_chain(seed)[0]).nodes}
-    assert seen == set(FAMILIES) - {"REDUCE_MAX"}  # which came after seeds were found; test_exactness.py has it
+    # These came after seeds were found: test_exactness.py and test_moves.py have them.
+    later = {"EXPAND_DIMS", "PACK", "REDUCE_MAX", "REVERSE_V2", "SLICE", "SQUEEZE", "UNPACK"}
+    assert seen == set(FAMILIES) - later
 
 
 def test_the_random_networks_overlap_tensors_and_stay_close_to_the_lower_bound() -> None:

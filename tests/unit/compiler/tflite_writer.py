@@ -23,6 +23,9 @@ _UNIONS = {
     "SUB": "SubOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
+    "PACK": "PackOptions",
+    "UNPACK": "UnpackOptions",
+    "SQUEEZE": "SqueezeOptions",
     "STRIDED_SLICE": "StridedSliceOptions",
     "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
     "RESIZE_BILINEAR": "ResizeBilinearOptions",
@@ -168,16 +171,20 @@ def _code(builder: flatbuffers.Builder, kind: str) -> int:
     return _table(builder, "OperatorCode", DeprecatedBuiltinCode=min(number, 127), BuiltinCode=number, Version=1)
 
 
+def _value(builder: flatbuffers.Builder, value: Any) -> Any:
+    """As the table takes it: numbers as they are, texts and lists by their offset."""
+    if isinstance(value, str):
+        return builder.CreateString(value)
+    return builder.CreateNumpyVector(np.array(value, np.int32)) if isinstance(value, list) else value
+
+
 def _operator(builder: flatbuffers.Builder, operator: WrittenOperator, opcode: int) -> int:
     inputs = builder.CreateNumpyVector(np.array(operator.inputs, np.int32))
     outputs = builder.CreateNumpyVector(np.array(operator.outputs, np.int32))
     fields: dict[str, Any] = {"OpcodeIndex": opcode, "Inputs": inputs, "Outputs": outputs}
     union = _UNIONS.get(operator.kind)
     if union is not None:
-        options = {
-            name: builder.CreateString(value) if isinstance(value, str) else value
-            for name, value in operator.options.items()
-        }
+        options = {name: _value(builder, value) for name, value in operator.options.items()}
         fields["BuiltinOptions"] = _table(builder, union, **options)
         fields["BuiltinOptionsType"] = getattr(tflite.BuiltinOptions, union)
     return _table(builder, "Operator", **fields)

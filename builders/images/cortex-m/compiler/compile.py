@@ -1,10 +1,11 @@
-"""The passes in their order: parse, check, lower, plan, emit."""
+"""The passes in their order: parse, fold, check, lower, plan, emit."""
 
 from collections import Counter
 from dataclasses import dataclass
 
 from compiler.check import check
 from compiler.emit import constants_bytes, emit
+from compiler.fold import fold
 from compiler.graph import Graph
 from compiler.head import Head, find_head
 from compiler.layer import Layer
@@ -35,7 +36,7 @@ def compile_model(data: bytes, *, trainable_head: bool = False) -> CompiledModel
 
     `trainable_head` adds what a device needs to train the last dense layer.
     """
-    graph = parse(data)
+    graph = fold(parse(data))
     check(graph)
     layers = tuple(FAMILIES[node.kind].lower(node) for node in graph.nodes)
     head = find_head(graph, layers) if trainable_head else None

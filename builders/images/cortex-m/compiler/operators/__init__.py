@@ -1,7 +1,7 @@
 """The registry of operators: to support one more, write its family and list it here."""
 
 from compiler.operators.add import ADD, SUB
-from compiler.operators.concatenation import CONCATENATION
+from compiler.operators.concatenation import CONCATENATION, PACK
 from compiler.operators.convolution import CONV_2D
 from compiler.operators.depthwise import DEPTHWISE_CONV_2D
 from compiler.operators.edge import DEQUANTIZE, QUANTIZE
@@ -18,10 +18,12 @@ from compiler.operators.pooling import AVERAGE_POOL_2D, MAX_POOL_2D
 from compiler.operators.prelu import PRELU
 from compiler.operators.reduce_max import REDUCE_MAX
 from compiler.operators.relu import LEAKY_RELU, RELU, RELU6
-from compiler.operators.reshape import RESHAPE
+from compiler.operators.reshape import EXPAND_DIMS, RESHAPE, SQUEEZE
 from compiler.operators.resize import RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR
+from compiler.operators.reverse import REVERSE_V2
+from compiler.operators.slice import SLICE
 from compiler.operators.softmax import SOFTMAX
-from compiler.operators.split import SPLIT
+from compiler.operators.split import SPLIT, UNPACK
 from compiler.operators.strided_slice import STRIDED_SLICE
 from compiler.operators.tanh import TANH
 from compiler.operators.transpose import TRANSPOSE
@@ -39,6 +41,7 @@ FAMILIES: dict[str, Family] = {
         CONV_2D,
         DEPTHWISE_CONV_2D,
         DEQUANTIZE,
+        EXPAND_DIMS,
         FULLY_CONNECTED,
         HARD_SWISH,
         LEAKY_RELU,
@@ -48,6 +51,7 @@ FAMILIES: dict[str, Family] = {
         MEAN,
         MINIMUM,
         MUL,
+        PACK,
         PAD,
         PADV2,
         PRELU,
@@ -59,14 +63,18 @@ FAMILIES: dict[str, Family] = {
         RESHAPE,
         RESIZE_BILINEAR,
         RESIZE_NEAREST_NEIGHBOR,
+        REVERSE_V2,
+        SLICE,
         SOFTMAX,
         SPLIT,
+        SQUEEZE,
         STRIDED_SLICE,
         SUB,
         TANH,
         TRANSPOSE,
         TRANSPOSE_CONV,
         UNIDIRECTIONAL_SEQUENCE_LSTM,
+        UNPACK,
         VAR_HANDLE,
     )
 }

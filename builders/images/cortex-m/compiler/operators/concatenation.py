@@ -1,4 +1,4 @@
-"""CONCATENATION: tensors of one quantisation beside each other; no copy where the plan has them computed there."""
+"""CONCATENATION and PACK: tensors beside each other; no copy where the plan has them computed there."""
 
 from dataclasses import dataclass
 from itertools import accumulate
@@ -6,10 +6,10 @@ from math import prod
 
 from compiler.errors import Code
 from compiler.flatbuffer import Table
-from compiler.graph import DType, Node
+from compiler.graph import DType, Node, Tensor
 from compiler.layer import Constant, Layer
 from compiler.operators.family import Family, OptionsReader, options_of
-from compiler.operators.rules import EXPORT_HINT, affine, axis_of, require_type
+from compiler.operators.rules import EXPORT_HINT, affine, axis_of, require_shape, require_type
 
 MAX_INPUTS = 10  # of the oracle
 
@@ -26,11 +26,27 @@ def _read(table: Table) -> ConcatenationOptions:
     return ConcatenationOptions(axis=table.integer(0, "i"), activation=table.integer(1, "b"))
 
 
+@dataclass(frozen=True, slots=True)
+class PackOptions:
+    """PackOptions of the schema."""
+
+    parts: int
+    axis: int
+
+
+def _read_pack(table: Table) -> PackOptions:
+    return PackOptions(parts=table.integer(0, "i"), axis=table.integer(1, "i"))
+
+
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
     return shape[:axis] + shape[axis + 1 :]
 
 
-def check(node: Node) -> None:
+def _inputs(node: Node) -> tuple[Tensor, ...]:
+    return tuple(node.input(position) for position in range(len(node.inputs)))
+
+
+def check_concatenation(node: Node) -> None:
     """Refuses everything but up to ten int8 inputs that differ in one dimension and share the output's quantisation."""
     if not node.inputs or len(node.outputs) != 1:
         raise node.refusal(
@@ -51,7 +67,7 @@ def check(node: Node) -> None:
         )
     target, quantisation = node.output, affine(node, node.output)
     axis = axis_of(node, target, options.axis)
-    inputs = [node.input(position) for position in range(len(node.inputs))]
+    inputs = _inputs(node)
     for tensor in (*inputs, target):
         require_type(node, tensor, DType.INT8)
         if affine(node, tensor) != quantisation:
@@ -70,12 +86,38 @@ def check(node: Node) -> None:
         )
 
 
-def lower(node: Node) -> Layer:
+def check_pack(node: Node) -> None:
+    """Refuses everything but int8 inputs of one shape; their bytes are copied, whatever their quantisations are."""
+    options = options_of(node, PackOptions)
+    if not node.inputs or len(node.inputs) != options.parts or len(node.outputs) != 1:
+        raise node.refusal(
+            Code.BAD_MODEL,
+            f"it has {len(node.inputs)} inputs for {options.parts} parts and {len(node.outputs)} outputs",
+            EXPORT_HINT,
+        )
+    target, inputs = node.output, _inputs(node)
+    axis = axis_of(node, target, options.axis)
+    for tensor in (*inputs, target):
+        require_type(node, tensor, DType.INT8)
+    for tensor in inputs:
+        require_shape(node, tensor, _without(target.shape, axis))
+    require_shape(node, target, (*target.shape[:axis], options.parts, *target.shape[axis + 1 :]))
+
+
+def lower_concatenation(node: Node) -> Layer:
     """The call of `tml_concatenate`, or no code for a single input."""
-    inputs = tuple(node.input(position) for position in range(len(node.inputs)))
+    return _joined(node, axis_of(node, node.output, options_of(node, ConcatenationOptions).axis))
+
+
+def lower_pack(node: Node) -> Layer:
+    """The call of `tml_concatenate`, or no code for a single input."""
+    return _joined(node, axis_of(node, node.output, options_of(node, PackOptions).axis))
+
+
+def _joined(node: Node, axis: int) -> Layer:
+    inputs = _inputs(node)
     if len(inputs) == 1 and inputs[0].data is None:
         return Layer(None, "", (), (), inputs, node.output)
-    axis = axis_of(node, node.output, options_of(node, ConcatenationOptions).axis)
     rows = prod(node.output.shape[:axis])
     widths = [tensor.elements // rows for tensor in inputs]
     begins = [0, *accumulate(widths)][:-1]
@@ -92,4 +134,5 @@ def lower(node: Node) -> Layer:
     )
 
 
-CONCATENATION = Family("CONCATENATION", OptionsReader(10, _read), check, lower)
+CONCATENATION = Family("CONCATENATION", OptionsReader(10, _read), check_concatenation, lower_concatenation)
+PACK = Family("PACK", OptionsReader(59, _read_pack), check_pack, lower_pack)

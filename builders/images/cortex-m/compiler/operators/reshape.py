@@ -1,4 +1,4 @@
-"""RESHAPE: the same bytes under another shape; no code, no copy."""
+"""RESHAPE, EXPAND_DIMS and SQUEEZE: the same bytes under another shape; no code, no copy."""
 
 from compiler.errors import Code
 from compiler.graph import Node
@@ -22,3 +22,5 @@ def lower(node: Node) -> Layer:
 
 
 RESHAPE = Family("RESHAPE", None, check, lower)
+EXPAND_DIMS = Family("EXPAND_DIMS", None, check, lower)
+SQUEEZE = Family("SQUEEZE", None, check, lower)

@@ -1,4 +1,4 @@
-"""SPLIT: equal parts of a tensor; no copy where each part lies together."""
+"""SPLIT and UNPACK: equal parts of a tensor; no copy where each part lies together."""
 
 from dataclasses import dataclass
 from math import prod
@@ -6,7 +6,7 @@ from struct import unpack
 
 from compiler.errors import Code
 from compiler.flatbuffer import Table
-from compiler.graph import DType, Node
+from compiler.graph import DType, Node, Tensor
 from compiler.layer import Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.rules import EXPORT_HINT, axis_of, constant, require_shape, require_type
@@ -19,8 +19,20 @@ class SplitOptions:
     parts: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnpackOptions:
+    """UnpackOptions of the schema."""
+
+    parts: int
+    axis: int
+
+
 def _read(table: Table) -> SplitOptions:
     return SplitOptions(parts=table.integer(0, "i"))
+
+
+def _read_unpack(table: Table) -> UnpackOptions:
+    return UnpackOptions(parts=table.integer(0, "i"), axis=table.integer(1, "i"))
 
 
 def _axis(node: Node) -> int:
@@ -32,30 +44,59 @@ def _axis(node: Node) -> int:
     return axis_of(node, node.input(1), axis)
 
 
-def check(node: Node) -> None:
-    """Refuses everything but int8 in equal parts along a constant dimension."""
-    parts = options_of(node, SplitOptions).parts
-    if len(node.inputs) != 2 or not node.outputs or len(node.outputs) != parts:
+def _check_parts(node: Node, inputs: int, parts: int) -> None:
+    if len(node.inputs) != inputs or not node.outputs or len(node.outputs) != parts:
         raise node.refusal(
             Code.BAD_MODEL,
             f"it has {len(node.inputs)} inputs and {len(node.outputs)} outputs for {parts} parts",
             EXPORT_HINT,
         )
+
+
+def _check_tensors(node: Node, source: Tensor, shape: tuple[int, ...]) -> None:
+    for tensor in (source, *node.outputs):
+        require_type(node, tensor, DType.INT8)
+    for tensor in node.outputs:
+        require_shape(node, tensor, shape)
+
+
+def check_split(node: Node) -> None:
+    """Refuses everything but int8 in equal parts along a constant dimension."""
+    parts = options_of(node, SplitOptions).parts
+    _check_parts(node, 2, parts)
     source, axis = node.input(1), _axis(node)
     if source.shape[axis] % parts:
         raise node.refusal(
             Code.BAD_MODEL, f"{source.label} has no {parts} equal parts along dimension {axis}", EXPORT_HINT
         )
-    for tensor in (source, *node.outputs):
-        require_type(node, tensor, DType.INT8)
-    for tensor in node.outputs:
-        require_shape(node, tensor, (*source.shape[:axis], source.shape[axis] // parts, *source.shape[axis + 1 :]))
+    _check_tensors(node, source, (*source.shape[:axis], source.shape[axis] // parts, *source.shape[axis + 1 :]))
 
 
-def lower(node: Node) -> Layer:
+def check_unpack(node: Node) -> None:
+    """Refuses everything but int8 in as many parts as the dimension has, which the parts do not have."""
+    options = options_of(node, UnpackOptions)
+    _check_parts(node, 1, options.parts)
+    source = node.input(0)
+    axis = axis_of(node, source, options.axis)
+    if source.shape[axis] != options.parts:
+        raise node.refusal(
+            Code.BAD_MODEL, f"{source.label} does not have {options.parts} parts along dimension {axis}", EXPORT_HINT
+        )
+    _check_tensors(node, source, (*source.shape[:axis], *source.shape[axis + 1 :]))
+
+
+def lower_split(node: Node) -> Layer:
     """The call of `tml_split`, or no code."""
-    source = node.input(1)
-    rows = prod(source.shape[: _axis(node)])
+    return _parts(node, node.input(1), _axis(node))
+
+
+def lower_unpack(node: Node) -> Layer:
+    """The call of `tml_split`, or no code."""
+    return _parts(node, node.input(0), axis_of(node, node.input(0), options_of(node, UnpackOptions).axis))
+
+
+def _parts(node: Node, source: Tensor, axis: int) -> Layer:
+    rows = prod(source.shape[:axis])
     width = node.output.elements // rows
     first, *others = node.outputs
     if source.data is None and (rows == 1 or not others):
@@ -74,4 +115,5 @@ def lower(node: Node) -> Layer:
     )
 
 
-SPLIT = Family("SPLIT", OptionsReader(35, _read), check, lower)
+SPLIT = Family("SPLIT", OptionsReader(35, _read), check_split, lower_split)
+UNPACK = Family("UNPACK", OptionsReader(64, _read_unpack), check_unpack, lower_unpack)

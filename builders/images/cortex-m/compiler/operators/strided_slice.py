@@ -40,7 +40,7 @@ def _read(table: Table) -> StridedSliceOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class _Slice:
+class Slice:
     """The indexes `begin + n * stride` for n below `size` of one dimension, which is dropped where `shrinks`."""
 
     begin: int
@@ -69,10 +69,11 @@ def _within(index: int, size: int, stride: int) -> int:
     return min(max(index, 0), size) if stride > 0 else min(max(index, -1), size - 1)
 
 
-def _slices(node: Node) -> list[_Slice]:
+def slices_of(node: Node) -> list[Slice]:
+    """What is taken along each dimension."""
     options = options_of(node, StridedSliceOptions)
     begins, ends, strides = (_numbers(node, position) for position in (1, 2, 3))
-    slices: list[_Slice] = []
+    slices: list[Slice] = []
     for axis, size in enumerate(node.input(0).shape):
         stride = strides[axis]
         if stride == 0:
@@ -90,7 +91,7 @@ def _slices(node: Node) -> list[_Slice]:
                 f"from {node.input(0).label}",
                 EXPORT_HINT,
             )
-        slices.append(_Slice(begin, stride, count, shrinks))
+        slices.append(Slice(begin, stride, count, shrinks))
     return slices
 
 
@@ -117,12 +118,12 @@ def check(node: Node) -> None:
                 f"its {name}, which makes {node.output.label}, is not supported",
                 "Slice with begin, end and strides for every dimension, and reshape afterwards.",
             )
-    require_shape(node, node.output, tuple(part.size for part in _slices(node) if not part.shrinks))
+    require_shape(node, node.output, tuple(part.size for part in slices_of(node) if not part.shrinks))
 
 
 def lower(node: Node) -> Layer:
     """The call of `tml_copy_blocks`, or no code."""
-    slices = _slices(node)
+    slices = slices_of(node)
     steps = contiguous_steps(node.input(0).shape)
     start = sum(part.begin * step for part, step in zip(slices, steps, strict=True))
     strides = [part.stride * step for part, step in zip(slices, steps, strict=True)]
