@@ -12,7 +12,9 @@ from tests.support import os_core
 from tests.support.os_core import Core, compile_core, firmware, make_key
 
 
-def require_libraries() -> None:
+@pytest.fixture(scope="session")
+def libraries() -> None:
+    """What the core is linked with, and a compiler."""
     why = os_core.missing() or (None if shutil.which("gcc") else "needs gcc: tools/setup test installs it")
     if why is not None:
         assert "CI" not in os.environ, why
@@ -20,8 +22,7 @@ def require_libraries() -> None:
 
 
 @pytest.fixture(scope="session")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    require_libraries()
+def program(libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 - has to be there
     return compile_core(tmp_path_factory.mktemp("core"))
 
 
@@ -31,9 +32,11 @@ def core(program: Path, tmp_path: Path) -> Core:
 
 
 @pytest.fixture(scope="session")
-def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], firmware.Build]:
+def build(
+    libraries: None,  # noqa: ARG001 - has to be there
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[str], firmware.Build]:
     """build(name of a model of the zoo)."""
-    require_libraries()
 
     @cache
     def make(name: str) -> firmware.Build:
