@@ -132,12 +132,13 @@ def _interpreter(request: bytes) -> bytes:
 
 def _explain(returncode: int, stderr: str) -> str:
     """A sentence from how the process ended and the last thing that it said."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [line.rstrip() for line in stderr.splitlines() if line.strip()]
     engine = next((line for line in reversed(lines) if line.startswith(ENGINE_MARK)), ENGINE_MARK + "interpreter")
     # A traceback's indented lines name our own source, which says nothing about the model.
     traceback = next((i for i, line in enumerate(lines) if line.startswith("Traceback")), len(lines))
-    spoken = [line for line in lines[:traceback] if not line.startswith(ENGINE_MARK)][-2:]
-    detail = " ".join([*spoken, *lines[traceback:][-1:]])[:_DETAIL_CHARACTERS]
+    spoken = [line.strip() for line in lines[:traceback] if not line.startswith(ENGINE_MARK)][-2:]
+    error = [line.strip() for line in lines[traceback + 1 :] if not line[0].isspace()]
+    detail = " ".join([*spoken, *error])[:_DETAIL_CHARACTERS]
     name = engine.removeprefix(ENGINE_MARK)
     if returncode == -signal.SIGXCPU:
         return f"The model took more than {CPU_SECONDS} seconds of processor time in {name}."

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tflite_micro import runtime
 
+from tests.unit.compiler.tflite_writer import WrittenOperator, WrittenTensor, write_model
 from zoo.cards import CatalogEntry, catalog, load
 from zoo.errors import ModelError, OracleFailedError, UnsupportedModelError
 from zoo.flatbuffer import Buffer
@@ -92,6 +93,27 @@ def test_a_native_crash_ends_the_subprocess_and_becomes_an_error() -> None:
 def test_a_refusal_by_the_interpreter_carries_its_words() -> None:
     with pytest.raises(OracleFailedError, match=r"tflite-micro refused the model: .*failed to allocate tensors"):
         _interpreter(request(arena_bytes=1024))
+
+
+def test_a_model_with_an_operator_that_has_no_reference_kernel_runs_all_the_same() -> None:
+    stored, real = WrittenTensor([1, 4], "int8", [0.1], [0]), WrittenTensor([1, 4], "float32")
+    operators = [
+        WrittenOperator("DEQUANTIZE", [0], [1]),
+        WrittenOperator("ELU", [1], [2]),
+        WrittenOperator("QUANTIZE", [2], [3]),
+    ]
+    model = write_model([stored, real, real, stored], operators, [0], [3])
+    assert probe(model, count=2).litert_difference <= 1
+    (answer,) = LoadedModel(model).run(np.array([[-1, 0, 1, 2]], np.float32))
+    assert answer == pytest.approx([-0.6, 0, 1, 2], abs=0.05)
+
+
+def test_an_operator_that_the_oracle_does_not_have_is_named() -> None:
+    tensor, twice = WrittenTensor([1, 4], "int8", [0.1], [0]), WrittenTensor([1, 8], "int8", [0.1], [0])
+    times = WrittenTensor([2], "int32", data=np.array([1, 2], np.int32))
+    model = write_model([tensor, times, twice], [WrittenOperator("TILE", [0, 1], [2])], [0], [2])
+    with pytest.raises(OracleFailedError, match=r"tflite-micro refused the model: .*'TILE'"):
+        probe(model)
 
 
 def test_a_model_that_lies_about_a_shape_is_refused_by_name_of_the_tensor() -> None:
