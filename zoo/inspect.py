@@ -54,6 +54,13 @@ _KERNEL_CODE = {
     "HARD_SWISH": 400,
     "PRELU": 400,
     "TRANSPOSE_CONV": 500,
+    "BATCH_MATMUL": 400,
+    "SQUARED_DIFFERENCE": 300,
+    "ABS": 400,
+    "ELU": 400,
+    "NEG": 400,
+    "RSQRT": 400,
+    "SQUARE": 400,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": 3500,
     "ASSIGN_VARIABLE": 50,
     "READ_VARIABLE": 50,
@@ -235,8 +242,9 @@ def _macs(name: str, inputs: tuple[tuple[int, ...], ...], output: tuple[int, ...
             return math.prod(inputs[2]) * math.prod(weights[:-1])
         case "UNIDIRECTIONAL_SEQUENCE_LSTM" if len(output) == 3:  # four gates, of the input and of the hidden state
             return math.prod(output) * 4 * (weights[-1] + output[2])
-        case "BATCH_MATMUL" if inputs[0]:
-            return math.prod(output) * inputs[0][-1]
+        case "BATCH_MATMUL" if output:  # matrices, transposed or not: three areas, each side in two of them
+            areas = [math.prod(shape[-2:]) for shape in (*inputs[:2], output)]
+            return math.prod(output) // max(areas[2], 1) * math.isqrt(math.prod(areas))
     return 0
 
 

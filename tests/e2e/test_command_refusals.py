@@ -93,10 +93,11 @@ def test_unknown_things_are_refused_by_the_command_by_name(world: World, words: 
 def test_an_operator_that_the_builder_does_not_know_ends_the_command_badly_and_is_named(
     world: World, tmp_path: Path
 ) -> None:
-    tensor = WrittenTensor([1, 4], "int8", [0.1], [0])
+    tensor, total = (WrittenTensor(shape, "int8", [0.1], [0]) for shape in ([1, 4], [1]))
+    axis = WrittenTensor([1], "int32", data=np.array([1], np.int32))
     file = tmp_path / "unknown.tflite"
-    file.write_bytes(write_model([tensor, tensor], [WrittenOperator("ABS", [0], [1])], [0], [1]))
+    file.write_bytes(write_model([tensor, axis, total], [WrittenOperator("SUM", [0, 1], [2])], [0], [2]))
     assert world.command("models", "upload", "unknown-operator", str(file)).returncode == 0
     asked = world.command("builds", "create", "unknown-operator", "--board", BOARD)
     assert asked.returncode == ENDED_BADLY, asked.stderr
-    assert "ABS" in asked.stderr
+    assert "SUM" in asked.stderr

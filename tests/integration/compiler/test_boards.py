@@ -76,6 +76,14 @@ def test_the_state_of_a_trained_model_outlives_the_inferences(
     assert_exact((ROOT / "tests" / "unit" / "compiler" / "models" / f"{model}.tflite").read_bytes(), board, "balanced")
 
 
+@pytest.mark.parametrize("board", ["mps2-an385", "mps2-an386", "mps3-an547"])
+@pytest.mark.parametrize("model", ["attention", "free_batch"])
+def test_a_keras_model_of_many_layers_is_exact(
+    model: str, board: str, assert_exact: Callable[[bytes, str, str], None]
+) -> None:
+    assert_exact((ROOT / "tests" / "unit" / "compiler" / "models" / f"{model}.tflite").read_bytes(), board, "balanced")
+
+
 @pytest.mark.parametrize("optimise", ["speed", "size"])
 def test_what_a_build_is_optimised_for_changes_no_output(
     optimise: str, assert_exact: Callable[[bytes, str, str], None]

@@ -66,18 +66,19 @@ class RandomGraph:
 
 
 def binary(graph: RandomGraph, kind: str, left: int, right: int) -> int:
-    """ADD, SUB, MUL, MAXIMUM or MINIMUM of shapes that broadcast."""
+    """An operator of two shapes that broadcast."""
     one, other = graph.tensors[left], graph.tensors[right]
     shape = np.broadcast_shapes(tuple(one.shape), tuple(other.shape))
     if kind in ("MAXIMUM", "MINIMUM"):
         return graph.add(kind, [left, right], [shape], left)
-    spread = one.scales[0] * other.scales[0] * 60 if kind == "MUL" else one.scales[0] + other.scales[0]
+    product = kind in ("MUL", "SQUARED_DIFFERENCE")
+    spread = one.scales[0] * other.scales[0] * 60 if product else one.scales[0] + other.scales[0]
     scale = float(np.float32(spread * graph.rng.uniform(0.3, 2)))
     graph.tensors.append(WrittenTensor(list(shape), "int8", [scale], [int(graph.rng.integers(-128, 128))]))
     target = len(graph.tensors) - 1
-    graph.operators.append(
-        WrittenOperator(kind, [left, right], [target], {"FusedActivationFunction": int(graph.rng.integers(0, 4))})
-    )
+    fused = int(graph.rng.integers(0, 4))
+    options = {} if kind == "SQUARED_DIFFERENCE" else {"FusedActivationFunction": fused}
+    graph.operators.append(WrittenOperator(kind, [left, right], [target], options))
     return target
 
 
@@ -184,6 +185,39 @@ def _random_binary(graph: RandomGraph, kind: str) -> int:
     return binary(graph, kind, graph.source(shapes[0]), graph.source(shapes[1]))
 
 
+def _random_matmul(graph: RandomGraph, kind: str) -> int:
+    """Of batches that broadcast, each matrix transposed at times."""
+    height, depth, width = (int(size) for size in graph.rng.integers(1, 11, 3))
+    batches = graph.shape(int(graph.rng.integers(0, 4)), 3)
+    operands: list[int] = []
+    options: dict[str, int] = {}
+    for name, rows, columns in (("AdjX", height, depth), ("AdjY", depth, width)):
+        mine = [size if graph.rng.random() < 0.7 else 1 for size in batches]
+        cut = int(graph.rng.integers(0, len(mine) + 1)) if graph.rng.random() < 0.3 else 0
+        options[name] = int(graph.rng.integers(0, 2))
+        operands.append(graph.source([*mine[cut:], *((columns, rows) if options[name] else (rows, columns))]))
+    shapes = [tuple(graph.tensors[operand].shape[:-2]) for operand in operands]
+    scale = float(np.float32(np.prod([graph.tensors[operand].scales[0] for operand in operands]) * 3000))
+    like = len(graph.tensors)
+    graph.tensors.append(WrittenTensor([1], "int8", [scale], [int(graph.rng.integers(-128, 128))]))
+    return graph.add(kind, operands, [[*np.broadcast_shapes(*shapes), height, width]], like, **options)
+
+
+def _random_unary(graph: RandomGraph, kind: str) -> int:
+    """Of int8, between any two quantisations; the oracle takes a root of what is not negative alone."""
+    zero_point = -128 if kind == "RSQRT" else int(graph.rng.integers(-128, 128))
+    scales = [float(np.float32(np.exp(graph.rng.uniform(np.log(0.01), np.log(0.2))))) for _ in range(2)]
+    if kind == "ABS" and graph.rng.random() < 0.3:
+        scales[1] = scales[0]
+    places = []
+    for scale, zero in zip(scales, (zero_point, int(graph.rng.integers(-128, 128))), strict=True):
+        places.append(len(graph.tensors))
+        graph.tensors.append(WrittenTensor([16, 16], "int8", [scale], [zero]))
+    graph.inputs.append(places[0])
+    graph.operators.append(WrittenOperator(kind, places[:1], places[1:]))
+    return places[1]
+
+
 def _random_concatenation(graph: RandomGraph, _: str) -> int:
     shape = graph.shape(int(graph.rng.integers(1, 7)), 4)
     axis = int(graph.rng.integers(0, len(shape)))
@@ -255,8 +289,12 @@ def _random_rank(graph: RandomGraph, kind: str) -> int:
 
 RANDOM: dict[str, Callable[[RandomGraph, str], int]] = {
     **dict.fromkeys(BINARY, _random_binary),
+    "SQUARED_DIFFERENCE": _random_binary,
     **dict.fromkeys(RANKS, _random_move),
     "CONCATENATION": _random_concatenation,
+    "BATCH_MATMUL": _random_matmul,
+    "ABS": _random_unary,
+    "RSQRT": _random_unary,
     "SPLIT": _random_split,
     "PACK": _random_pack,
     "UNPACK": _random_unpack,

@@ -6,6 +6,7 @@ import pytest
 from compiler.macs import macs
 from compiler.parse import parse
 from random_chains import KINDS, random_chain
+from tflite_writer import WrittenOperator, WrittenTensor, write_model
 
 from zoo.inspect import inspect
 
@@ -33,3 +34,13 @@ def test_so_are_those_of_networks_of_all_operators() -> None:
         kinds |= {node.kind for node in nodes if macs(node)}
         assert [macs(node) for node in nodes] == [operator.macs for operator in operators]
     assert {"CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"} <= kinds
+
+
+@pytest.mark.parametrize("transposed", range(4))
+def test_a_product_of_matrices_has_the_same_number_however_they_are_stored(transposed: int) -> None:
+    shapes = (([2, 5, 3], [2, 3, 5])[transposed & 1], ([1, 3, 7], [1, 7, 3])[transposed >> 1], [2, 5, 7])
+    tensors = [WrittenTensor(shape, "int8", [0.1], [0]) for shape in shapes]
+    options = {"AdjX": transposed & 1, "AdjY": transposed >> 1}
+    model = write_model(tensors, [WrittenOperator("BATCH_MATMUL", [0, 1], [2], options)], [0, 1], [2])
+    (node,), (operator,) = parse(model).nodes, inspect(model).operators
+    assert macs(node) == operator.macs == 2 * 5 * 3 * 7

@@ -23,6 +23,8 @@ _UNIONS = {
     "SUB": "SubOptions",
     "CONCATENATION": "ConcatenationOptions",
     "SPLIT": "SplitOptions",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "SUM": "ReducerOptions",
     "PACK": "PackOptions",
     "UNPACK": "UnpackOptions",
     "SQUEEZE": "SqueezeOptions",

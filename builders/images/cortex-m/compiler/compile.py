@@ -1,4 +1,4 @@
-"""The passes in their order: parse, fold, check, lower, plan, emit."""
+"""The passes in their order: parse, fold, fuse, check, lower, plan, emit."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from compiler.emit import constants_bytes, emit
 from compiler.fold import fold
 from compiler.graph import Graph
 from compiler.head import Head, find_head
+from compiler.islands import fuse_islands
 from compiler.layer import Layer
 from compiler.operators import FAMILIES
 from compiler.parse import parse
@@ -36,7 +37,7 @@ def compile_model(data: bytes, *, trainable_head: bool = False) -> CompiledModel
 
     `trainable_head` adds what a device needs to train the last dense layer.
     """
-    graph = fold(parse(data))
+    graph = fuse_islands(fold(parse(data)))
     check(graph)
     layers = tuple(FAMILIES[node.kind].lower(node) for node in graph.nodes)
     head = find_head(graph, layers) if trainable_head else None

@@ -134,6 +134,30 @@ def tanh_of(value: int, integer_bits: int) -> int:
     return positive if value >= 0 else -positive
 
 
+_HALF_SQRT_2 = 1518500250  # Q0.31
+_THREE_HALVES = (1 << 28) + (1 << 27)  # Q3.28
+
+
+def inverse_square_root(value: int) -> tuple[int, int]:
+    """(multiplier, shift): 1 / sqrt(value) = multiplier / 2**31 * 2**shift, for a value from 1 to 2**16."""
+    if value <= 1:
+        return INT32_MAX, 0
+    pairs = (31 - value.bit_length()) // 2 - 1
+    shift = 11 - pairs
+    half = (value << (2 * pairs)) >> 1  # of the input, in Q3.28
+    half_half = shift_right(half, 1)
+    x = 1 << 28
+    for _ in range(5):  # Newton's iteration; products of Q3.28 have 3 bits more to shift for each further factor
+        cube = _to_q3(high_multiply(high_multiply(x, x), x), 6)
+        x = _to_q3(wrap(high_multiply(_THREE_HALVES, x) - high_multiply(half_half, cube)), 3)
+    found = high_multiply(x, _HALF_SQRT_2)
+    return (wrap(found << -shift), 0) if shift < 0 else (found, -shift)
+
+
+def _to_q3(value: int, bits: int) -> int:
+    return saturate(value << bits)
+
+
 def table_of_int8(function: Callable[[int], int]) -> tuple[int, ...]:
     """`function` of every int8, limited to int8, indexed by the input's byte (0, 1, .. 127, -128, .. -1)."""
     return tuple(min(max(function(byte - 256 if byte > 127 else byte), -128), 127) for byte in range(256))

@@ -1,6 +1,6 @@
 """Multiplications of a model's definition, padding included: the size of a layer, whatever its kernel does."""
 
-from math import prod
+from math import isqrt, prod
 
 from compiler.graph import Node
 
@@ -12,6 +12,9 @@ def macs(node: Node) -> int:
     match node.kind:
         case "CONV_2D" | "FULLY_CONNECTED":  # weights [out, ..., in]
             return node.output.elements * prod(node.input(1).shape[1:])
+        case "BATCH_MATMUL":  # three areas, each side in two of them
+            sides = [prod(tensor.shape[-2:]) for tensor in (node.input(0), node.input(1), node.output)]
+            return node.output.elements // sides[2] * isqrt(prod(sides))
         case "DEPTHWISE_CONV_2D":  # weights [1, height, width, out]
             return node.output.elements * prod(node.input(1).shape[1:-1])
         case "TRANSPOSE_CONV":  # weights [out, height, width, in]: every input element meets each of them

@@ -6,6 +6,7 @@ from compiler.errors import Code
 from compiler.fixed_point import rescale, table_of_int8
 from compiler.graph import DType, Node
 from compiler.layer import Below, Layer
+from compiler.operators.elementwise import FloatStep, float_table
 from compiler.operators.family import Family
 from compiler.operators.lookup import lookup_layer
 from compiler.operators.rules import affine, multiplier, require_arity, require_computed, require_shape, require_type
@@ -26,6 +27,8 @@ def check_quantize(node: Node) -> None:
 def lower_quantize(node: Node) -> Layer:
     """The call of `tml_quantize`, or of `tml_lookup` from int8."""
     target = affine(node, node.output)
+    if isinstance(node.options, FloatStep):
+        return lookup_layer(node, float_table(node, node.options))
     if node.input(0).dtype is DType.INT8:
         source = affine(node, node.input(0))
         value, shift = multiplier(node, source.scale / target.scale)
