@@ -194,7 +194,10 @@ def inspect(data: bytes, *, max_bytes: int = MAX_MODEL_BYTES) -> ModelReport:
 
 
 def require_int8(report: ModelReport) -> None:
-    """Raise FloatModelError unless the model computes in int8; float32 is allowed at its edges alone."""
+    """Raise FloatModelError unless the model computes in int8.
+
+    Float32 is allowed at its edges, and in single operators between a DEQUANTIZE and a QUANTIZE.
+    """
     if not report.is_int8:
         raise FloatModelError("The model computes in floating point or in another type than int8.")
 
@@ -310,8 +313,13 @@ def _state(graph: Graph) -> int:
 
 
 def _is_int8(graph: Graph) -> bool:
-    """Whether everything between the edges is int8; QUANTIZE and DEQUANTIZE may convert at the edges."""
+    """Whether everything between the edges is int8, but for single operators between a DEQUANTIZE and a QUANTIZE.
+
+    The converter leaves there what has no int8 form: each float32 tensor is written by the one or read by the other.
+    """
     edges = {*graph.inputs, *graph.outputs}
+    bridges = {i for operator in graph.operators if operator.name == "DEQUANTIZE" for i in operator.outputs}
+    bridges |= {i for operator in graph.operators if operator.name == "QUANTIZE" for i in operator.inputs}
     if not all(graph.tensors[i].dtype in _EDGE_DTYPES for i in edges):
         return False
     for operator in graph.operators:
@@ -320,6 +328,8 @@ def _is_int8(graph: Graph) -> bool:
         for i in operands:
             tensor = graph.tensors[i]
             if tensor.is_variable and tensor.dtype in _STATE_DTYPES:
+                continue
+            if tensor.dtype == "float32" and not tensor.is_constant and i in bridges - edges:
                 continue
             at_edge = i in edges
             if tensor.dtype not in (allowed if at_edge else _INTEGER_DTYPES):

@@ -126,7 +126,12 @@ class ModelReport(BaseModel):
     macs: Annotated[int, Field(description="Multiply-accumulates in one inference")]
     flash_estimate_bytes: int
     ram_estimate_bytes: int
-    is_int8: bool
+    is_int8: Annotated[
+        bool,
+        Field(
+            description="Whether it computes in int8; float32 may be at its edges and in single operators between a DEQUANTIZE and a QUANTIZE"
+        ),
+    ]
 
 
 class ModelFormat(BaseModel):

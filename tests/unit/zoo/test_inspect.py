@@ -192,23 +192,42 @@ def test_a_tensor_that_makes_no_sense_is_refused_with_the_reason(
     assert caught.value.code == code
 
 
-def test_a_tensor_between_the_edges_in_float_makes_the_model_no_int8_model(model: Write, tensor: type) -> None:
-    dequantize, quantize = 6, 114
-    middle = tensor((1, 4), dtype=FLOAT32, scales=())
+DEQUANTIZE, QUANTIZE, NEG = 6, 114, 59
+
+
+@pytest.mark.parametrize(("steps", "is_int8"), [(1, True), (2, False)])
+def test_a_single_operator_in_float_between_two_quantisations_leaves_an_int8_model(
+    steps: int, is_int8: bool, model: Write, tensor: type
+) -> None:
+    stored, real = tensor((1, 4)), tensor((1, 4), dtype=FLOAT32, scales=())
     data = model(
-        tensors=[tensor((1, 4)), middle, tensor((1, 4))],
-        operators=[(dequantize, (0,), (1,)), (quantize, (1,), (2,))],
-        outputs=(2,),
+        tensors=[stored, stored, *[real] * (steps + 1)],
+        operators=[
+            (DEQUANTIZE, (0,), (2,)),
+            *((NEG, (2 + step,), (3 + step,)) for step in range(steps)),
+            (QUANTIZE, (2 + steps,), (1,)),
+        ],
+        outputs=(1,),
+    )
+    assert inspect(data).is_int8 is is_int8
+
+
+def test_a_float_weight_between_two_quantisations_makes_the_model_no_int8_model(model: Write, tensor: type) -> None:
+    stored, real = tensor((1, 4)), tensor((1, 4), dtype=FLOAT32, scales=())
+    weight = tensor((1, 4), dtype=FLOAT32, scales=(), data=bytes(16))
+    data = model(
+        tensors=[stored, stored, real, real, weight],
+        operators=[(DEQUANTIZE, (0,), (2,)), (ADD, (2, 4), (3,)), (QUANTIZE, (3,), (1,))],
+        outputs=(1,),
     )
     assert not inspect(data).is_int8
 
 
 def test_float_edges_with_int8_between_them_make_an_int8_model(model: Write, tensor: type) -> None:
-    dequantize, quantize = 6, 114
     edge = tensor((1, 4), dtype=FLOAT32, scales=())
     data = model(
         tensors=[edge, tensor((1, 4)), tensor((1, 4)), edge],
-        operators=[(quantize, (0,), (1,)), (ADD, (1, 1), (2,)), (dequantize, (2,), (3,))],
+        operators=[(QUANTIZE, (0,), (1,)), (ADD, (1, 1), (2,)), (DEQUANTIZE, (2,), (3,))],
         outputs=(3,),
     )
     assert inspect(data).is_int8
