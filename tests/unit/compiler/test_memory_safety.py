@@ -97,8 +97,9 @@ def test_operators_that_combine_or_move_tensors_read_and_write_only_their_tensor
         graph.outputs.append(graph.operators[-1].outputs[0])
     for name, text in poisoned_program(graph.write()).items():
         (tmp_path / name).write_text(text)
+    kernels = [str(file) for file in (IMAGE / "kernels").glob("*.c")]
     flags = (*FLAGS, *SANITIZED, *VARIANTS[variant])
-    subprocess.run(["gcc", *flags, "model.c", "main.c", "-o", "program"], cwd=tmp_path, check=True)
+    subprocess.run(["gcc", *flags, "model.c", "main.c", *kernels, "-o", "program"], cwd=tmp_path, check=True)
     ran = subprocess.run([str(tmp_path / "program")], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
 

@@ -77,8 +77,9 @@ def _source(graph: Graph, layers: Sequence[Layer], plan: Plan, head: Head | None
         values = memoryview(tensor.data or b"").cast("b")
         lines += [f"/* {tensor.label} */", *_array(_address(tensor, plan), "int8_t", values), ""]
     called: list[tuple[int, str, str]] = []
+    arrays: Arrays = {}
     for index, (node, layer) in enumerate(zip(graph.nodes, layers, strict=True)):
-        lines += _layer(index, node, layer, plan)
+        lines += _layer(index, node, layer, plan, arrays)
         if layer.kernel is not None:
             called.append((index, node.kind, _function(index, node)))
     calls = [f"    {function}();" for _, _, function in called]
@@ -188,23 +189,42 @@ def _function(index: int, node: Node) -> str:
     return f"layer_{index}_{node.kind.lower()}"
 
 
-def _constant(function: str, constant: Constant) -> str:
-    return f"{function}_{constant.field.replace('.', '_')}"
+Arrays = dict[tuple[str, tuple[int, ...]], str]
+"""The names of the constant arrays so far, by type and values."""
+
+_SHARED_BYTES = 64  # of arrays that layers share: the steps of an unrolled recurrent layer have the same weights
 
 
-def _layer(index: int, node: Node, layer: Layer, plan: Plan) -> list[str]:
+def _bytes(constant: Constant) -> int:
+    return WIDTHS[constant.c_type] * len(constant.values)
+
+
+def _named(function: str, constants: Sequence[Constant], arrays: Arrays) -> tuple[dict[str, str], list[str]]:
+    """The name of each constant's array, by field, and the lines of those that no layer had before."""
+    names: dict[str, str] = {}
+    lines: list[str] = []
+    for constant in constants:
+        name = own = f"{function}_{constant.field.replace('.', '_')}"
+        if _bytes(constant) >= _SHARED_BYTES:
+            name = arrays.setdefault((constant.c_type, tuple(constant.values)), own)
+        names[constant.field] = name
+        if name == own:
+            lines += _array(own, constant.c_type, constant.values)
+    return names, lines
+
+
+def _layer(index: int, node: Node, layer: Layer, plan: Plan, arrays: Arrays) -> list[str]:
     sources = ", ".join(tensor.label for tensor in layer.inputs) or "nothing"
     targets = ", ".join(tensor.label for tensor in layer.outputs) or "nothing"
     comment = [f"/* layer {index}: {node.kind}", f"   from {sources}", f"   to {targets} */"]
     if layer.kernel is None:
         return [*comment, "/* the same bytes */" if layer.outputs else "/* nothing to run */", ""]
     name = _function(index, node)
-    lines = list(comment)
-    for constant in layer.constants:
-        lines += _array(_constant(name, constant), constant.c_type, constant.values)
+    names, declared = _named(name, layer.constants, arrays)
+    lines = [*comment, *declared]
     lines += [f"static const struct {layer.struct} {name}_parameters = {{"]
     lines += [f"    .{field} = {_value(value)}," for field, value in layer.parameters]
-    lines += [f"    .{constant.field} = {_constant(name, constant)}," for constant in layer.constants]
+    lines += [f"    .{field} = {array}," for field, array in names.items()]
     arguments = [f"&{name}_parameters"]
     arguments += _arguments(layer.inputs, plan, written=False, array=layer.input_array)
     arguments += _arguments(layer.outputs, plan, written=True, array=layer.output_array)
@@ -248,9 +268,11 @@ def states_bytes(layers: Sequence[Layer]) -> int:
 
 def constants_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of all constant arrays: what the model's section holds at the least."""
-
-    def size(constant: Constant) -> int:
-        return WIDTHS[constant.c_type] * len(constant.values)
-
     initial = sum(state.bytes for state in _states(layers) if _is_mixed(state))
-    return initial + sum(size(constant) for layer in layers for constant in layer.constants)
+    constants = [constant for layer in layers for constant in layer.constants]
+    shared = {
+        (constant.c_type, tuple(constant.values)): _bytes(constant)
+        for constant in constants
+        if _bytes(constant) >= _SHARED_BYTES
+    }
+    return initial + sum(shared.values()) + sum(n for n in map(_bytes, constants) if n < _SHARED_BYTES)
