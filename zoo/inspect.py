@@ -23,6 +23,7 @@ _KERNEL_CODE = {
     "SOFTMAX": 900,
     "ADD": 500,
     "MEAN": 400,
+    "SUM": 400,
     "REDUCE_MAX": 200,
     "AVERAGE_POOL_2D": 400,
     "MAX_POOL_2D": 300,

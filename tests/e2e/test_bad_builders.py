@@ -89,15 +89,14 @@ def test_parameters_and_boards_that_a_builder_does_not_know_are_refused_at_once(
 
 
 def test_a_model_with_an_operator_that_the_builder_does_not_know_names_it(world: World) -> None:
-    tensor, total = (WrittenTensor(shape, "int8", [0.1], [0]) for shape in ([1, 4], [1]))
-    axis = WrittenTensor([1], "int32", data=np.array([1], np.int32))
-    model = write_model([tensor, axis, total], [WrittenOperator("SUM", [0, 1], [2])], [0], [2])
+    tensor, logarithms = WrittenTensor([1, 4], "int8", [0.1], [0]), WrittenTensor([1, 4], "int8", [16 / 256], [127])
+    model = write_model([tensor, logarithms], [WrittenOperator("LOG_SOFTMAX", [0], [1])], [0], [1])
     assert world.api.post("/v1/models/absolute/versions", content=model, headers=OCTETS).status_code == 201
     before = _stored(world)
     builder = world.api.get("/v1/builders").json()["items"][-1]["id"]
     build = world.build("absolute", builder_id=builder)
     assert (build["state"], build["error"]["slug"]) == ("failed", "unsupported_operator")
-    assert "SUM" in build["error"]["detail"]
+    assert "LOG_SOFTMAX" in build["error"]["detail"]
     assert _stored(world) == before
 
 

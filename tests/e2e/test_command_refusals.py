@@ -93,11 +93,10 @@ def test_unknown_things_are_refused_by_the_command_by_name(world: World, words: 
 def test_an_operator_that_the_builder_does_not_know_ends_the_command_badly_and_is_named(
     world: World, tmp_path: Path
 ) -> None:
-    tensor, total = (WrittenTensor(shape, "int8", [0.1], [0]) for shape in ([1, 4], [1]))
-    axis = WrittenTensor([1], "int32", data=np.array([1], np.int32))
+    tensor, logarithms = WrittenTensor([1, 4], "int8", [0.1], [0]), WrittenTensor([1, 4], "int8", [16 / 256], [127])
     file = tmp_path / "unknown.tflite"
-    file.write_bytes(write_model([tensor, axis, total], [WrittenOperator("SUM", [0, 1], [2])], [0], [2]))
+    file.write_bytes(write_model([tensor, logarithms], [WrittenOperator("LOG_SOFTMAX", [0], [1])], [0], [1]))
     assert world.command("models", "upload", "unknown-operator", str(file)).returncode == 0
     asked = world.command("builds", "create", "unknown-operator", "--board", BOARD)
     assert asked.returncode == ENDED_BADLY, asked.stderr
-    assert "SUM" in asked.stderr
+    assert "LOG_SOFTMAX" in asked.stderr

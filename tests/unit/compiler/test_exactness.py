@@ -255,6 +255,7 @@ def test_logistic_is_exact_on_every_byte(host_models: HostModels, seed: int, sca
     assert_exact(host_models, model, [[np.arange(-128, 128).astype(np.int8).reshape(1, 256)]])
 
 
+@pytest.mark.parametrize("kind", ["MEAN", "SUM"])
 @random_models
 @given(
     seed=seeds,
@@ -263,8 +264,8 @@ def test_logistic_is_exact_on_every_byte(host_models: HostModels, seed: int, sca
     keep=st.booleans(),
     same=st.booleans(),
 )
-def test_mean_is_exact(
-    host_models: HostModels, seed: int, shape: list[int], axes: list[int], keep: bool, same: bool
+def test_mean_and_sum_are_exact(
+    host_models: HostModels, kind: str, seed: int, shape: list[int], axes: list[int], keep: bool, same: bool
 ) -> None:
     rng = np.random.default_rng(seed)
     source = activation(rng, shape)
@@ -274,7 +275,7 @@ def test_mean_is_exact(
         out, "int8", *((source.scales, source.zero_points) if same else (other.scales, other.zero_points))
     )
     axis = WrittenTensor([len(axes)], "int32", data=np.array(axes, np.int32))
-    model = write_model([source, axis, target], [WrittenOperator("MEAN", [0, 1], [2], {"KeepDims": keep})], [0], [2])
+    model = write_model([source, axis, target], [WrittenOperator(kind, [0, 1], [2], {"KeepDims": keep})], [0], [2])
     assert_exact(host_models, model, random_inputs(rng, shape))
 
 

@@ -13,7 +13,7 @@ from compiler.operators.hard_swish import HARD_SWISH
 from compiler.operators.logistic import LOGISTIC
 from compiler.operators.lstm import UNIDIRECTIONAL_SEQUENCE_LSTM
 from compiler.operators.matmul import BATCH_MATMUL
-from compiler.operators.mean import MEAN
+from compiler.operators.mean import MEAN, SUM
 from compiler.operators.multiply import MUL
 from compiler.operators.pad import PAD, PADV2
 from compiler.operators.pooling import AVERAGE_POOL_2D, MAX_POOL_2D
@@ -80,6 +80,7 @@ FAMILIES: dict[str, Family] = {
         SQUEEZE,
         STRIDED_SLICE,
         SUB,
+        SUM,
         TANH,
         TRANSPOSE,
         TRANSPOSE_CONV,
