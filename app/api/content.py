@@ -5,10 +5,20 @@ from pathlib import Path
 
 from fastapi import Response
 from fastapi.responses import FileResponse
+from starlette.types import Receive, Scope, Send
 
 from app.errors import PreconditionFailed, RangeNotSatisfiable
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+class _WholeFile(FileResponse):
+    """A file whatever Range says: what is ignored here, Starlette refuses in plain text or answers in parts."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def content(
@@ -49,7 +59,7 @@ def content(
         headers["Content-Length"] = str(end - begin)
         return Response(status_code=status, headers=headers, media_type="application/octet-stream")
     if wanted is None:
-        return FileResponse(path, headers=headers, media_type="application/octet-stream")
+        return _WholeFile(path, headers=headers, media_type="application/octet-stream")
     with path.open("rb") as file:
         file.seek(begin)
         return Response(file.read(end - begin), status, headers, "application/octet-stream")

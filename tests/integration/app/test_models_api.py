@@ -66,6 +66,15 @@ def test_the_content_comes_back_by_range_and_etag(api: httpx.Client) -> None:
     assert (changed.status_code, changed.content) == (200, DIGITS)
 
 
+@pytest.mark.parametrize(
+    "range_", ["bytes=abc", "bytes=5-2", "items=0-1", "bytes=0-1,3-4", "bytes=99999999-,99999999-"]
+)
+def test_a_range_that_is_not_served_brings_the_whole_content(api: httpx.Client, range_: str) -> None:
+    answer = api.get("/v1/models/digits-cnn/versions/1/content", headers={"Range": range_})
+    assert (answer.status_code, answer.content) == (200, DIGITS)
+    assert answer.headers["ETag"]
+
+
 def test_prediction_takes_real_units_and_refuses_the_wrong_shape(api: httpx.Client) -> None:
     sample = json.loads((ROOT / "zoo/catalog/digits-cnn/sample.json").read_text())
     answer = api.post("/v1/models/digits-cnn/predict", json=sample).json()["prediction"]
