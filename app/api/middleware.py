@@ -1,5 +1,6 @@
 """What surrounds every request: an id in log and answer, and a bound on the body."""
 
+import contextlib
 import re
 import time
 import uuid
@@ -81,11 +82,12 @@ class BodyLimit:
 
         async def watched(message: Message) -> None:
             nonlocal answered
+            if received > self._limit and not answered:
+                return  # a parser took the error for a fault of the body, and this is what it says of it
             answered = True
             await send(message)
 
-        try:
+        with contextlib.suppress(_BodyTooLargeError):
             await self._app(scope, counted, watched)
-        except _BodyTooLargeError:
-            if not answered:
-                await refusal(scope, receive, send)
+        if received > self._limit and not answered:
+            await refusal(scope, receive, send)

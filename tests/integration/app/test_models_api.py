@@ -113,6 +113,12 @@ def test_a_body_without_a_declared_length_is_bounded_too(api: httpx.Client) -> N
     assert _problem(response, 413)["slug"] == "body_too_large"
 
 
+def test_a_parser_that_is_cut_short_by_the_bound_does_not_answer_for_it(api: httpx.Client) -> None:
+    parts = iter([b"[" * 1_000_000] * 3)
+    response = api.post("/v1/builds", content=parts, headers={"Content-Type": "application/json"})
+    assert _problem(response, 413)["slug"] == "body_too_large"
+
+
 def test_an_upload_of_another_type_says_which_type_it_takes(api: httpx.Client) -> None:
     response = api.post("/v1/models/x/versions", content=b"x", headers={"Content-Type": "text/plain"})
     assert "octet-stream" in _problem(response, 415)["remedy"]
