@@ -98,6 +98,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 400:  # FastAPI and Starlette say it of bodies alone
+            return _unreadable(request, error)
         remedy = {
             404: "See /docs for the paths that exist.",
             405: "The Allow header names the methods that this path takes.",
@@ -116,6 +118,20 @@ def install(app: FastAPI) -> None:
             "The server failed in a way that it did not foresee.",
             "Look for this request's X-Request-Id in the server's log, and report it.",
         )
+
+
+def _unreadable(request: Request, error: HTTPException) -> JSONResponse:
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return problem(
+            400, "bad_request", f"The form cannot be read: {error.detail}", "curl -F file=@samples.csv", field="body"
+        )
+    return problem(
+        400,
+        "bad_json",
+        "The body is JSON that nests too deep, or has a number of thousands of digits.",
+        "Send JSON in UTF-8, as /docs shows it.",
+        field="body",
+    )
 
 
 def _field(location: tuple[Any, ...]) -> str:

@@ -119,6 +119,18 @@ def test_a_parser_that_is_cut_short_by_the_bound_does_not_answer_for_it(api: htt
     assert _problem(response, 413)["slug"] == "body_too_large"
 
 
+@pytest.mark.parametrize("body", ["[" * 100_000, '{"model":' + "9" * 5_000 + "}"], ids=["deep", "digits"])
+def test_json_that_python_does_not_read_is_a_problem_of_the_body(api: httpx.Client, body: str) -> None:
+    problem = _problem(api.post("/v1/builds", content=body, headers={"Content-Type": "application/json"}), 400)
+    assert (problem["slug"], problem["field"]) == ("bad_json", "body")
+
+
+def test_a_form_that_cannot_be_read_says_how_to_send_one(api: httpx.Client) -> None:
+    problem = _problem(api.post("/v1/datasets/x/samples", files={"note": (None, "no file")}), 400)
+    assert (problem["slug"], problem["field"]) == ("bad_request", "body")
+    assert "curl -F" in problem["remedy"]
+
+
 def test_an_upload_of_another_type_says_which_type_it_takes(api: httpx.Client) -> None:
     response = api.post("/v1/models/x/versions", content=b"x", headers={"Content-Type": "text/plain"})
     assert "octet-stream" in _problem(response, 415)["remedy"]
