@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import zipfile
 from collections.abc import Iterator
 from typing import IO, Any
@@ -16,6 +17,7 @@ from zoo.datasets.errors import UnreadableUploadError, UploadTooLargeError
 from zoo.datasets.rows import Limits
 
 _KINDS = "biufSU"
+_CODES = {"<": np.dtype("<u4"), ">": np.dtype(">u4"), "=": np.dtype("=u4")}
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -48,6 +50,8 @@ class NpyArray:
         if len(data) != self._member.file_size:
             raise UnreadableUploadError(f"{self.name} is cut off.")
         array = np.frombuffer(data, self.dtype, offset=self._begin) if self._size else np.empty(0, self.dtype)
+        if self.dtype.kind == "U" and array.size and array.view(_CODES[self.dtype.byteorder]).max() > sys.maxunicode:
+            raise UnreadableUploadError(f"{self.name} has a text with a code that is no character.")
         return array.reshape(self.shape, order="F" if self._fortran else "C")
 
     def rows(self) -> Iterator[NDArray[Any]]:
@@ -82,11 +86,15 @@ class NpyArray:
             raise UnreadableUploadError(
                 f"{self.name} is of type {self.dtype}, shape {list(self.shape)}: send lists of numbers or texts."
             )
+        if not self.dtype.itemsize:
+            raise UnreadableUploadError(f"{self.name} holds texts of no length.", remedy="Save it with y.astype(str).")
         if math.prod(self.shape[1:]) > limits.values:
             raise UploadTooLargeError(f"{self.name}: a sample has more than {limits.values} values.")
         left = self._member.file_size - self._begin
         if self._size != left:
             raise UnreadableUploadError(f"{self.name} promises {self._size} bytes and has {left}.")
+        if self.shape[0] > limits.rows:
+            raise UploadTooLargeError(f"{self.name} has more than {limits.rows} samples.")
 
     def _broken(self, error: Exception) -> UnreadableUploadError:
         return UnreadableUploadError(f"{self.name} is no whole array: {' '.join(str(error).split())[:200]}")

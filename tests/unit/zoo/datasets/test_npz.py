@@ -118,6 +118,21 @@ def test_a_header_is_checked_before_anything_is_allocated(read: Any, zipped: Any
 
 
 @pytest.mark.parametrize(
+    ("y", "problem"),
+    [
+        (header("(1,)", "'<U0'"), "texts of no length"),
+        (header("(1,)", "'<U1'") + b"\xff\xff\xff\xff", "no character"),
+        (header("(1,)", "'>U1'") + b"\x00\x11\x00\x00", "no character"),
+        (header(f"({2**80}, 0)"), "more than 100000 samples"),
+    ],
+    ids=["no length", "code", "code, big endian", "length"],
+)
+def test_labels_that_python_cannot_hold_are_refused(read: Any, zipped: Any, y: bytes, problem: str) -> None:
+    with pytest.raises((UnreadableUploadError, UploadTooLargeError), match=problem):
+        read(zipped({"x.npy": header("(1, 1)") + bytes(4), "y.npy": y}), "x.npz")
+
+
+@pytest.mark.parametrize(
     ("arrays", "problem"),
     [
         ({"a": np.zeros(3)}, "has the arrays a, and none of samples"),
