@@ -61,7 +61,7 @@ def picture(
     y += 24
     if schema.kind == "tabular":
         tiles = [_histogram(feature) for feature in features[:MAX_EXAMPLES]]
-    elif schema.kind == "image" and schema.shape[2] in CHANNELS:
+    elif schema.kind == "image" and len(schema.shape) == 3 and schema.shape[2] in CHANNELS:
         tiles = [_image(example) for example in examples[:MAX_EXAMPLES]]
     else:
         tiles = [_traces(example) for example in examples[:MAX_EXAMPLES]]

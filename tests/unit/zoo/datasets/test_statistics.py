@@ -54,6 +54,12 @@ def test_pictures_are_shown_as_pictures() -> None:
     assert {text.text for text in root.iter(f"{SVG}text")} >= {"digits: 32 samples of 8x8x1", "0", "1", "30", "2"}
 
 
+def test_samples_of_more_axes_than_a_picture_has_are_shown_as_traces() -> None:
+    schema = Schema("image", (2, 3, 1, 1), "float32", ("0",))
+    root = ElementTree.fromstring(picture("volumes", schema, {"0": 1}, [Example("0", np.ones((2, 3, 1, 1)))], ()))  # noqa: S314 - our own text
+    assert len(root.findall(f".//{SVG}polyline")) == 3
+
+
 def test_series_are_shown_as_traces_and_tables_as_histograms() -> None:
     schema = Schema("series", (100, 3), "float32", ("x", "y", "z"))
     shown = [Example(None, RNG.normal(size=(100, 3)).astype(np.float32))]
