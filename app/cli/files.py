@@ -32,8 +32,13 @@ def all_opened(paths: Sequence[Path]) -> Iterator[list[tuple[str, IO[bytes]]]]:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when everything went well."""
+    """A file that appears under its name only when everything went well; a device or a pipe is written to."""
+    path = path.resolve()  # what a link stands for is replaced, and not the link: /dev/stdout is one
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as file:
+                yield file
+            return
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             part = Path(file.name)
             try:

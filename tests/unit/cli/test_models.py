@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,6 +83,24 @@ def test_bytes_that_do_not_hash_as_they_should_never_become_the_file(
     assert result.exit_code == 4
     assert to.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [to]
+
+
+def test_a_device_or_a_pipe_is_written_to_and_a_link_stays_one(cli: Cli, server: FakeServer, tmp_path: Path) -> None:
+    server.on(f"GET /v1/artifacts/{SHA}/content", httpx.Response(200, content=MODEL))
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        for to in (pipe, link):
+            result = cli("artifacts", "download", SHA, "-o", str(to))
+            assert result.exit_code == 0, result.output
+        assert pipe.is_fifo()
+        assert os.read(reading, 100) == MODEL
+    finally:
+        os.close(reading)
+    assert link.is_symlink()
+    assert file.read_bytes() == MODEL
 
 
 def test_a_folder_that_is_not_there_is_said_before_anything_is_lost(
