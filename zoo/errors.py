@@ -101,6 +101,7 @@ class BadInputError(ModelError):
     """The values given to a model do not fit its input."""
 
     code = "bad_input"
+    default_field = "body"
     default_remedy = "Send one nested list per instance, in the shape of the model's input without its batch dimension."
 
 

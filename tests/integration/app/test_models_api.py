@@ -83,6 +83,7 @@ def test_prediction_takes_real_units_and_refuses_the_wrong_shape(api: httpx.Clie
     problem = _problem(api.post("/v1/models/digits-cnn/predict", json={"instances": [[1, 2, 3]]}), 422)
     assert problem["slug"] == "bad_input"
     assert "8" in problem["detail"]
+    assert problem["field"] == "body"
     _problem(api.post("/v1/models/digits-cnn/versions/99/predict", json=sample), 404)
     _problem(api.post("/v1/models/nothing/predict", json=sample), 404)
 
