@@ -33,7 +33,8 @@ async def stream_events(
 ) -> StreamingResponse:
     """Events from `Last-Event-ID` on, or from now on."""
     newest = await run_in_threadpool(services.events.newest_id)
-    begin = newest if last_event_id is None else int(last_event_id)
+    # An id that is yet to come is of another data folder: who waited for it would hear nothing until then.
+    begin = newest if last_event_id is None else min(int(last_event_id), newest)
     stop = newest if until == "now" else None
     return StreamingResponse(
         _stream(services, request, begin, stop, subject),

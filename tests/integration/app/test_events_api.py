@@ -52,3 +52,11 @@ def test_a_bad_last_event_id_is_refused_before_the_stream_begins(api: httpx.Clie
     response = api.get("/v1/events", headers={"Last-Event-ID": "x"})
     assert response.status_code == 422
     assert response.json()["field"] == "header.Last-Event-ID"
+
+
+def test_a_client_of_another_data_folder_hears_what_happens_from_now_on(api: httpx.Client) -> None:
+    with api.stream("GET", "/v1/events", headers={"Last-Event-ID": "999999999999999999"}, timeout=5) as response:
+        lines = response.iter_lines()
+        assert next(lines) == "retry: 1000"
+        api.post("/v1/datasets", json={"name": "heard"}).raise_for_status()
+        assert next(line for line in lines if line.startswith("event: ")) == "event: dataset.created"
