@@ -3,14 +3,29 @@
 import logging
 import os
 import signal
+import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from app import logs
 from app.main import create_app
 from app.place import PlaceTakenError, take
 from app.settings import Settings
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams of events before it waits for connections: else it waits for those, and then cuts them."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop."""
+        self._app.state.services.stopping.set()
+        await super().shutdown(sockets)
 
 
 def serve(settings: Settings) -> None:
@@ -21,15 +36,16 @@ def serve(settings: Settings) -> None:
     """
     place = take(settings)
     logs.configure(json=settings.log_json)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
-    server = uvicorn.Server(config)
+    server = _Server(config, app)
     # uvicorn raises the signal that stopped it once more when it is done: to have stopped as asked is no failure.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)

@@ -1,10 +1,13 @@
 """The event stream: resumable, filtered, and silent about nothing."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.support.server import ServerProcess
 
 ROOT = Path(__file__).parents[3]
 OCTETS = {"Content-Type": "application/octet-stream"}
@@ -60,3 +63,15 @@ def test_a_client_of_another_data_folder_hears_what_happens_from_now_on(api: htt
         assert next(lines) == "retry: 1000"
         api.post("/v1/datasets", json={"name": "heard"}).raise_for_status()
         assert next(line for line in lines if line.startswith("event: ")) == "event: dataset.created"
+
+
+def test_a_server_that_stops_ends_its_streams_first(tmp_path: Path) -> None:
+    server = ServerProcess(tmp_path / "data")
+    server.start()
+    with server.client() as api, api.stream("GET", "/v1/events") as response:
+        lines = response.iter_lines()
+        assert next(lines) == "retry: 1000"
+        with ThreadPoolExecutor(1) as pool:
+            ended = pool.submit(server.stop)
+            assert list(lines) == [""]  # httpx raises when the stream is cut off
+            assert ended.result() == 0
