@@ -31,7 +31,7 @@ from app.cli import (
     train,
     updates,
 )
-from app.cli.errors import EXIT_CODES, CliError, ExitCode
+from app.cli.errors import EXIT_CODES, CliError, ExitCode, Misused
 from app.cli.session import DEFAULT_SERVER, session_of
 
 _FLAGS = ("--json",)
@@ -70,6 +70,11 @@ class Root(TyperGroup):
         except CliError as error:
             session_of(ctx).output.error(error)
             raise typer.Exit(error.code) from error
+        except UnicodeEncodeError as error:
+            text = ascii(error.object[error.start : error.end])
+            told = Misused(f"{text} cannot be sent as {error.encoding}.", "Arguments are UTF-8; --label takes ASCII.")
+            session_of(ctx).output.error(told)
+            raise typer.Exit(told.code) from error
         except KeyboardInterrupt as interruption:
             session_of(ctx).output.note("Interrupted.")
             raise typer.Exit(ExitCode.INTERRUPTED) from interruption

@@ -45,6 +45,15 @@ def test_with_json_a_refusal_is_the_problem_on_standard_output(cli: Cli, server:
     assert result.stderr == ""
 
 
+def test_text_that_cannot_be_sent_is_misuse(cli: Cli, tmp_path: Path) -> None:
+    samples = tmp_path / "samples.csv"
+    samples.write_text("a,label\n1,x\n")
+    for words in (("datasets", "add", "d", str(samples), "--label", "\xe9"), ("devices", "show", "urn:\udcff")):
+        result = cli(*words)
+        assert result.exit_code == 2, result.output
+        assert "cannot be sent as" in result.stderr
+
+
 def test_a_problem_of_the_server_itself_is_not_a_refusal(cli: Cli, server: FakeServer, bodies: Bodies) -> None:
     server.on("GET /v1/models", bodies.problem(503))
     assert cli("models", "list").exit_code == 4
