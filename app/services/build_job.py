@@ -137,7 +137,9 @@ class BuildJob:
             row = rows.by_id(session, build_id)
             if row is None or not may_become(row.state, BuildState.SUCCEEDED):
                 return
-            if not artifacts:
+            if row.cancel_requested:  # and the builder ended before it was stopped
+                _end(row, BuildState.CANCELLED)
+            elif not artifacts:
                 row.error = compiled.get("error")
                 _end(row, BuildState(compiled["state"]))
             else:

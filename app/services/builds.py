@@ -51,6 +51,12 @@ class BuildService:
             security_counter=request.security_counter,
         )
         live = rows.live_by_key(session, key.sha256())
+        if live is not None and live.cancel_requested and BuildState(live.state) not in ENDED:
+            raise Conflict(
+                "build_being_cancelled",
+                f"Build {live.id} of this request is being cancelled.",
+                "Ask again in a few seconds, when it has ended.",
+            )
         if live is not None:
             return live, False
         row = BuildRow(
