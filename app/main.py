@@ -270,7 +270,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             settings,
             dataset_files.path,
             federating.files,
-            (offload_service.training_ended, federating.service.training_ended),
+            training_service.tell(offload_service.training_ended, federating.service.training_ended),
         )
         update_job = UpdateJob(
             database,

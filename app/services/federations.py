@@ -144,11 +144,11 @@ class FederationService:
             raise Conflict(
                 "federation_ended", f"Federation {federation_id} has ended: {row.state}.", "Nothing is left to cancel."
             )
+        self.end(transaction, row, FederationState.CANCELLED)  # first: the end of its job then changes nothing more
         if row.job_id is not None:
             job = self._training.job(transaction.session, row.job_id)
             if TrainingState(job.state) not in TRAINING_ENDED:
                 self._training.cancel(transaction, job.id)
-        self.end(transaction, row, FederationState.CANCELLED)
         return row
 
     def enrol(

@@ -1,5 +1,6 @@
 """Training jobs, as requests see them: asked for, listed, cancelled; `TrainingJob` does the work."""
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlmodel import Session
@@ -22,6 +23,9 @@ from zoo.training.kinds import EVALUATE, KINDS, REFERENCE, TRAINABLE, Kind
 from zoo.training.on_device.document import ALL
 from zoo.training.recipe import Recipe, parse_recipe, read_recipe
 
+Ended = Callable[[Transaction, TrainingJobRow, dict[str, Any]], None]
+"""Told of every job that ends, in the transaction that says so, with the other forms that it made, by name."""
+
 
 class TrainingService:
     """Use cases of training jobs."""
@@ -30,6 +34,12 @@ class TrainingService:
         self._database = database
         self._models = models
         self._jobs = jobs
+        self._told: tuple[Ended, ...] = ()
+
+    def tell(self, *told: Ended) -> tuple[Ended, ...]:
+        """Who hears of a job that is cancelled before it runs: services that are made of this one."""
+        self._told = told
+        return told
 
     def create(self, transaction: Transaction, request: api.TrainingJobRequest) -> TrainingJobRow:
         """Queue a job."""
@@ -120,6 +130,8 @@ class TrainingService:
             row.state, row.finished_at = TrainingState.CANCELLED, now()
             snapshots.release(transaction.session, row.snapshot_sha256, f"training-job/{row.id}")
             record(transaction.session, row)
+            for tell in self._told:
+                tell(transaction, row, {})
         transaction.session.add(row)
         return row
 

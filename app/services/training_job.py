@@ -12,7 +12,7 @@ from sqlmodel import Session
 from app.domain.training import ENDED, MAX_FRUITLESS_ATTEMPTS, TrainingState, may_become
 from app.services.models import ExaminedModel, ModelService, Provenance
 from app.services.ports import BROKEN_OFF
-from app.services.training import recipe_of_version, record
+from app.services.training import Ended, recipe_of_version, record
 from app.services.update_job import ServerStopping
 from app.settings import Settings
 from app.storage import drift, events, snapshots
@@ -31,8 +31,6 @@ from zoo.training.job import RESULT, Federated, Job, Offload, Outcome, Parent, T
 _log = structlog.get_logger(__name__)
 
 JsonObject = dict[str, Any]
-Ended = Callable[[Transaction, TrainingJobRow, JsonObject], None]
-"""Told of every job that ends, in the transaction that says so, with the other forms that it made, by name."""
 
 
 class TrainingJob:

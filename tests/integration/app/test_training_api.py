@@ -161,6 +161,20 @@ def test_a_killed_worker_and_a_killed_server_change_nothing_in_the_result(
     assert not folder.exists()
 
 
+def test_a_federation_hears_of_its_job_that_is_cancelled_before_it_runs(
+    client: httpx.Client, made: Job, snapshot: str
+) -> None:
+    before = _start(client, kind="centralised", model="before", snapshot=snapshot, recipe={**RECIPE, "epochs": 1000})
+    _wait(client, before, lambda found: found["state"] == "running")
+    federation = client.post("/v1/federations", json={"model": made["model"], "snapshot": snapshot}).json()
+    (job,) = (item for item in client.get("/v1/training-jobs").json()["items"] if item["state"] == "queued")
+    assert client.post(f"/v1/training-jobs/{job['id']}/cancellation").json()["state"] == "cancelled"
+    ended = client.get(f"/v1/federations/{federation['id']}").json()
+    assert (ended["state"], ended["error"]["slug"]) == ("failed", "training_cancelled")
+    client.post(f"/v1/training-jobs/{before['id']}/cancellation").raise_for_status()
+    _ended(client, before)
+
+
 def test_a_running_training_shows_its_epochs_live_and_is_cancelled_within_a_second(
     client: httpx.Client, server: ServerProcess, snapshot: str
 ) -> None:
