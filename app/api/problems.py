@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.contract.models import Error, Problem
 from app.errors import AppError, Unauthorised, translate
@@ -64,6 +65,11 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(BuilderError)
     async def capability_error(_request: Request, error: ZooError | BuilderError) -> JSONResponse:
         return of_error(translate(error))
+
+    @app.exception_handler(ClientDisconnect)
+    async def client_gone(_request: Request, _error: ClientDisconnect) -> JSONResponse:
+        # Nobody reads it, and the access line has its status: an upload that broke off is no fault of the server.
+        return problem(400, "body_cut_off", "The body ended before it was whole.", "Send it again.", field="body")
 
     @app.exception_handler(BadCursor)
     async def bad_cursor(_request: Request, _error: BadCursor) -> JSONResponse:

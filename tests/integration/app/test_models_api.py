@@ -2,6 +2,8 @@
 
 import json
 import random
+import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -130,6 +132,20 @@ def test_a_form_that_cannot_be_read_says_how_to_send_one(api: httpx.Client) -> N
     problem = _problem(api.post("/v1/datasets/x/samples", files={"note": (None, "no file")}), 400)
     assert (problem["slug"], problem["field"]) == ("bad_request", "body")
     assert "curl -F" in problem["remedy"]
+
+
+@pytest.mark.parametrize("key", ["", "Idempotency-Key: cut-off\r\n"], ids=["plain", "with a key"])
+def test_an_upload_that_breaks_off_is_no_failure_of_the_server(server: ServerProcess, key: str) -> None:
+    begin = len(server.log.read_text())
+    head = f"POST /v1/models/cut-off/versions HTTP/1.1\r\nHost: x\r\n{key}Content-Type: application/octet-stream\r\n"
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(f"{head}Content-Length: 1000\r\n\r\nTFL3".encode())
+        time.sleep(0.2)
+    deadline = time.monotonic() + 10
+    while "/cut-off/" not in (logged := server.log.read_text()[begin:]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "status=400" in logged
+    assert "Traceback" not in logged
 
 
 def test_an_upload_of_another_type_says_which_type_it_takes(api: httpx.Client) -> None:
