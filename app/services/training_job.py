@@ -117,6 +117,8 @@ class TrainingJob:
             row = rows.by_id(transaction.session, job_id)
             if row is None or not may_become(row.state, TrainingState.SUCCEEDED):
                 return
+            if row.cancel_requested:  # and the worker ended before it was stopped
+                made, ran = None, {"state": TrainingState.CANCELLED}
             if made is None:
                 row.error, row.state = ran.get("error"), TrainingState(ran["state"])
             else:

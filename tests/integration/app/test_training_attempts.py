@@ -101,3 +101,16 @@ def test_a_worker_that_is_killed_again_and_again_ends_the_job(job: TrainingJob, 
     ended = job.run(JOB)
     assert (ended["state"], ended["error"]["slug"]) == ("failed", "worker_died"), ended
     assert _row(database).attempts == 3
+
+
+def test_a_training_whose_worker_ended_before_it_was_stopped_is_cancelled_all_the_same(
+    job: TrainingJob, database: Fused
+) -> None:
+    assert job.begin(JOB)
+    with Database.write(database) as transaction:
+        row = rows.by_id(transaction.session, JOB)
+        assert row is not None
+        row.cancel_requested = True
+        transaction.session.add(row)
+    job.finish(JOB, {"state": "failed", "error": {"slug": "s", "detail": "d", "remedy": "r", "field": None}})
+    assert (_row(database).state, _row(database).error) == ("cancelled", None)
