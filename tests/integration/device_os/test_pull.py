@@ -28,6 +28,7 @@ class Host(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no t
         self.silent_from: int | None = None
         self.left_waiting = False
         self.slow = False
+        self.stuck = False  # answers with the first block, whichever is asked for
         self.port = 0
 
     @property
@@ -45,6 +46,8 @@ class Host(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no t
         if self.slow:
             await asyncio.sleep(0.3)  # longer than this library waits before it acknowledges a request by itself
         self.asked.append(block.block_number)
+        if self.stuck:
+            block = block._replace(block_number=0)
         data = self.package[block.start : block.start + block.size]
         more = block.start + block.size < len(self.package)
         reply = aiocoap.Message(code=Code.CONTENT, payload=data, etag=self.etag)
@@ -185,3 +188,12 @@ async def test_a_pull_can_be_cancelled(server: Lwm2mServer, device: Device, host
     await asyncio.sleep(0.5)
     assert len(host.asked) == 20
     assert device.process.returncode is None
+
+
+@pytest.mark.usefixtures("device")
+async def test_a_host_that_repeats_a_block_is_not_asked_without_end(server: Lwm2mServer, host: Host) -> None:
+    host.stuck = True
+    assert await write_uri(server, host.uri) == 0x44
+    await until(lambda: len(host.asked) > 1)
+    await asyncio.sleep(0.5)
+    assert len(host.asked) < 8  # the time between two tries grows

@@ -104,7 +104,8 @@ static void take(const struct coap_message *response)
         try_again();
         return;
     }
-    if (block.present && block.exponent < exponent) {
+    bool smaller = block.present && block.exponent < exponent;
+    if (smaller) {
         exponent = block.exponent;
     }
     /* What is in flash already is passed over: after a resume the block may begin before the offset. */
@@ -119,6 +120,9 @@ static void take(const struct coap_message *response)
         failures = 0;
     } else if (last && offset > start + length) {
         restart(); /* shorter than what was there before */
+        return;
+    } else if (!last && !smaller) {
+        try_again(); /* another block than the one that was asked for */
         return;
     }
     if (last && offset == start + length) {
