@@ -197,3 +197,15 @@ async def test_a_host_that_repeats_a_block_is_not_asked_without_end(server: Lwm2
     await until(lambda: len(host.asked) > 1)
     await asyncio.sleep(0.5)
     assert len(host.asked) < 8  # the time between two tries grows
+
+
+@pytest.mark.usefixtures("device")
+async def test_a_reset_by_a_zero_byte_ends_a_pull(server: Lwm2mServer, host: Host) -> None:
+    host.silent_from = 0
+    assert await write_uri(server, host.uri) == 0x44
+    await until(lambda: host.left_waiting)
+    assert (await server.push(ENDPOINT, Path.parse("/5/0/0"), b"\0")).success
+    assert await states(server) == (0, 0)
+    host.silent_from = None
+    assert await write_uri(server, host.uri) == 0x44
+    assert await settled(server) == (2, 0)

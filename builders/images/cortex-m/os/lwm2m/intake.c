@@ -5,6 +5,7 @@
 
 #include "core/clock.h"
 #include "core/update.h"
+#include "lwm2m/download.h"
 #include "lwm2m/package.h"
 #include "lwm2m/refusal.h"
 #include "lwm2m/render.h"
@@ -161,6 +162,7 @@ enum intake_result intake_take(const struct path *path, const struct coap_messag
         reply->size1 = transfer.is_package ? (int64_t)update_limit(transfer.target) : (int64_t)WRITE_BYTES;
     }
     if (code == COAP_CHANGED && transfer.is_package && is_reset(request)) {
+        download_stop(transfer.target);
         package_fail(transfer.target, PACKAGE_NO_FAILURE);
         return answer(reply, code);
     }
