@@ -209,3 +209,19 @@ async def test_a_reset_by_a_zero_byte_ends_a_pull(server: Lwm2mServer, host: Hos
     host.silent_from = None
     assert await write_uri(server, host.uri) == 0x44
     assert await settled(server) == (2, 0)
+
+
+async def test_a_push_that_a_reset_interrupted_is_given_up(
+    server: Lwm2mServer, device: Device, start_device: StartDevice
+) -> None:
+    registration = server.registration(ENDPOINT).id
+    pushing = asyncio.create_task(server.push(ENDPOINT, Path.parse("/9/0/2"), PACKAGE * 4))
+    kept = device.folder / "slot-1"
+    await until(lambda: kept.exists() and kept.stat().st_size > 20_000)
+    await device.stop()
+    pushing.cancel()
+    await start_device(server.port)
+    await until(lambda: server.registration(ENDPOINT).id != registration)
+    assert await states(server, ("/9/0/7", "/9/0/9")) == (0, 52)
+    assert (await server.push(ENDPOINT, Path.parse("/9/0/2"), PACKAGE)).success
+    assert await states(server, ("/9/0/7", "/9/0/9")) == (3, 3)

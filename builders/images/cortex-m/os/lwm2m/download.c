@@ -197,11 +197,13 @@ static void start(enum update_target for_target, const char *from, uint32_t leng
 void download_start(void)
 {
     active = false;
-    for (uint32_t each = 0; each < UPDATE_TARGETS && !active; each++) {
+    for (uint32_t each = 0; each < UPDATE_TARGETS; each++) {
         const char *kept = update_uri((enum update_target)each);
         uint32_t length = (uint32_t)strlen(kept);
-        if (length > 0 && length <= sizeof text) {
+        if (length > 0 && length <= sizeof text && !active) {
             start((enum update_target)each, kept, length);
+        } else if (length == 0 && update_state_of((enum update_target)each) == UPDATE_RECEIVING) {
+            package_fail((enum update_target)each, PACKAGE_CONNECTION_LOST); /* pushed: its blocks go on nowhere */
         }
     }
 }

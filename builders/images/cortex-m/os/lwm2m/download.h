@@ -5,7 +5,7 @@
 #include "core/update.h"
 #include "lwm2m/coap_message.h"
 
-/* Take up what a reset interrupted. */
+/* Take up the pull that a reset interrupted, and give up a push. */
 void download_start(void);
 
 /* A URI was written. The code to answer with; a URI that cannot be used shows in the update's result. */
