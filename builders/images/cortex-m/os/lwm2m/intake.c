@@ -123,11 +123,6 @@ static enum coap_code finish_package(void)
 static enum intake_result take_block(const struct coap_message *request, struct coap_reply *reply,
                                      struct coap_text *content)
 {
-    if (!transfer.is_package && !request->block1.present) {
-        transfer.active = false;
-        *content = request->payload; /* all of it is here */
-        return INTAKE_COMPLETE;
-    }
     enum coap_code code = store(&request->payload);
     if (code != COAP_CHANGED) {
         return answer(reply, code);
@@ -152,6 +147,11 @@ enum intake_result intake_take(const struct path *path, const struct coap_messag
     reply->block1 = *block;
     if (request->payload.length > size || (block->more && request->payload.length != size)) {
         return answer(reply, COAP_BAD_REQUEST);
+    }
+    enum update_target target;
+    if (block->number == 0 && !block->more && !package_at(path, &target)) {
+        *content = request->payload; /* all of it is here: a transfer that is under way goes on */
+        return INTAKE_COMPLETE;
     }
     if (block->number > 0) {
         return goes_on(path, request) ? take_block(request, reply, content)

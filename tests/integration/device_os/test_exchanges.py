@@ -1,0 +1,94 @@
+"""The device OS before a server that is spoken message by message: what shows only in a certain order of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiocoap
+import pytest
+from aiocoap.numbers.codes import Code
+from aiocoap.numbers.types import Type
+
+from tests.support.device_os.process import Device, StartDevice
+
+SECONDS = 5.0
+BLOCK = bytes(1024)
+
+
+class Wire(asyncio.DatagramProtocol):
+    """A server's socket: what came, and what is to go, as messages."""
+
+    def __init__(self) -> None:
+        self._came: asyncio.Queue[aiocoap.Message] = asyncio.Queue()
+        self._transport: Any = None
+        self._device: tuple[str, int] | None = None
+        self._id = 1000
+        self.port = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self.port = transport.get_extra_info("sockname")[1]
+
+    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        self._device = addr
+        self._came.put_nowait(aiocoap.Message.decode(data))
+
+    async def heard(self, code: Code, *path: str) -> aiocoap.Message:
+        """The next message with this code and, of a request, this path; what comes before it is passed over."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                message = await self._came.get()
+                if message.code == code and message.opt.uri_path == path:
+                    return message
+
+    def answer(self, request: aiocoap.Message, code: Code, **options: object) -> None:
+        """Piggybacked."""
+        self._send(aiocoap.Message(code=code, **options), Type.ACK, request.mid, request.token)
+
+    def ask(self, code: Code, path: str, token: bytes, **options: object) -> None:
+        """A confirmable request."""
+        self._id += 1
+        message = aiocoap.Message(code=code, uri_path=path.strip("/").split("/"), **options)
+        self._send(message, Type.CON, self._id, token)
+
+    async def told(self, code: Code, path: str, **options: object) -> aiocoap.Message:
+        """What the device answers to a request."""
+        token = (self._id + 1).to_bytes(4, "big")
+        self.ask(code, path, token, **options)
+        async with asyncio.timeout(SECONDS):
+            while True:
+                message = await self._came.get()
+                if message.mtype is Type.ACK and message.token == token:
+                    return message
+
+    def _send(self, message: aiocoap.Message, kind: Type, number: int, token: bytes) -> None:
+        message.mtype, message.mid, message.token = kind, number, token
+        self._transport.sendto(message.encode(), self._device)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    loop = asyncio.get_running_loop()
+    _, protocol = await loop.create_datagram_endpoint(Wire, local_addr=("127.0.0.1", 0))
+    yield protocol
+    protocol.close()
+
+
+@pytest.fixture
+async def device(wire: Wire, start_device: StartDevice) -> Device:
+    running = await start_device(wire.port)
+    wire.answer(await wire.heard(Code.POST, "rd"), Code.CREATED, location_path=["rd", "1"])
+    return running
+
+
+@pytest.mark.usefixtures("device")
+async def test_a_small_write_does_not_end_a_push_that_is_under_way(wire: Wire) -> None:
+    first = await wire.told(Code.PUT, "/5/0/0", payload=BLOCK, block1=(0, True, 6))
+    assert first.code is Code.CONTINUE
+    assert (await wire.told(Code.PUT, "/1/0/23", payload=b"1")).code is Code.CHANGED
+    last = await wire.told(Code.PUT, "/5/0/0", payload=BLOCK, block1=(1, False, 6))
+    assert last.code is Code.CHANGED
+    assert (await wire.told(Code.GET, "/5/0/3")).payload == b"2"
