@@ -92,3 +92,14 @@ async def test_a_small_write_does_not_end_a_push_that_is_under_way(wire: Wire) -
     last = await wire.told(Code.PUT, "/5/0/0", payload=BLOCK, block1=(1, False, 6))
     assert last.code is Code.CHANGED
     assert (await wire.told(Code.GET, "/5/0/3")).payload == b"2"
+
+
+async def test_a_lifetime_that_is_written_before_the_registration_is_answered_is_told(
+    wire: Wire, start_device: StartDevice
+) -> None:
+    await start_device(wire.port)
+    register = await wire.heard(Code.POST, "rd")
+    assert (await wire.told(Code.PUT, "/1/0/1", payload=b"240")).code is Code.CHANGED
+    wire.answer(register, Code.CREATED, location_path=["rd", "1"])
+    update = await wire.heard(Code.POST, "rd", "1")
+    assert "lt=240" in update.opt.uri_query

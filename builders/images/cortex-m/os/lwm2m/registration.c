@@ -80,8 +80,6 @@ static void registered(enum coap_outcome outcome, const struct coap_message *res
         return;
     }
     failures = 0;
-    update_wanted = false;
-    lifetime_changed = false;
     enter(PHASE_REGISTERED);
     os_confirm_registered();
 }
@@ -119,6 +117,8 @@ static void send_register(void)
     put_query(writer, "lwm2m=", "1.1");
     put_query(writer, "b=", "U");
     coap_write_payload(writer, links, window.length);
+    update_wanted = false; /* a lifetime that is written before the answer comes is not in what was sent */
+    lifetime_changed = false;
     enter(PHASE_REGISTERING);
     if (!coap_send(COAP_REGISTRATION, registered)) {
         wait_and_try_again();
