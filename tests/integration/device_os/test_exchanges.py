@@ -103,3 +103,17 @@ async def test_a_lifetime_that_is_written_before_the_registration_is_answered_is
     wire.answer(register, Code.CREATED, location_path=["rd", "1"])
     update = await wire.heard(Code.POST, "rd", "1")
     assert "lt=240" in update.opt.uri_query
+
+
+@pytest.mark.usefixtures("device")
+async def test_the_blocks_that_follow_a_notification_are_of_what_it_told(wire: Wire) -> None:
+    told = await wire.told(Code.GET, "/26241/0", observe=0)
+    assert told.opt.block2.more
+    await wire.told(Code.GET, "/26241/0/11")  # whatever else is asked
+    async with asyncio.timeout(SECONDS):
+        while (message := await wire.heard(Code.CONTENT)).mtype is not Type.CON:
+            pass
+    wire.answer(message, Code.EMPTY)
+    rest = await wire.told(Code.GET, "/26241/0", block2=(1, False, 6))
+    assert rest.code is Code.CONTENT
+    assert rest.opt.etag == message.opt.etag

@@ -251,6 +251,7 @@ static void notify(struct observation *observation)
     coap_write_number(writer, COAP_OPTION_OBSERVE, sequence);
     coap_write_number(writer, COAP_OPTION_CONTENT_FORMAT, (uint32_t)observation->format);
     if (!whole) {
+        snapshot_hand_over(); /* the rest is read by requests */
         struct coap_block first = {.present = true, .more = true, .exponent = COAP_BLOCK_EXPONENT};
         coap_write_block(writer, COAP_OPTION_BLOCK2, &first);
     }

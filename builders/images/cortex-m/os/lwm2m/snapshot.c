@@ -15,6 +15,11 @@ void snapshot_take(enum snapshot_user user, bool again)
     }
 }
 
+void snapshot_hand_over(void)
+{
+    snapshots[SNAPSHOT_REQUEST] = snapshots[SNAPSHOT_REPORT];
+}
+
 const struct snapshot *snapshot_last(void)
 {
     return &snapshots[last];

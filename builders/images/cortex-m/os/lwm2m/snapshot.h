@@ -19,6 +19,9 @@ enum snapshot_user { SNAPSHOT_REQUEST, SNAPSHOT_REPORT, SNAPSHOT_USERS };
 /* What is rendered from now on shows the device as it is, or with `again` as this user saw it last. */
 void snapshot_take(enum snapshot_user user, bool again);
 
+/* Requests for further blocks show what the report showed: those of a notification that was longer than one. */
+void snapshot_hand_over(void);
+
 const struct snapshot *snapshot_last(void);
 
 #endif
