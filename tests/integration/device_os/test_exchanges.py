@@ -94,6 +94,24 @@ async def test_a_small_write_does_not_end_a_push_that_is_under_way(wire: Wire) -
     assert (await wire.told(Code.GET, "/5/0/3")).payload == b"2"
 
 
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(
+    ("package", "uri", "cancel", "state"),
+    [("/5/0/0", "/5/0/1", "/5/0/10", "/5/0/3"), ("/9/1/2", "/9/1/3", "/9/1/6", "/9/1/7")],
+)
+async def test_a_push_that_was_cancelled_does_not_end_the_pull_after_it(
+    wire: Wire, package: str, uri: str, cancel: str, state: str
+) -> None:
+    assert (await wire.told(Code.PUT, package, payload=BLOCK, block1=(0, True, 6))).code is Code.CONTINUE
+    assert (await wire.told(Code.POST, cancel)).code is Code.CHANGED
+    pull = f"coap://127.0.0.1:{wire.port}/package".encode()
+    assert (await wire.told(Code.PUT, uri, payload=pull)).code is Code.CHANGED
+    late = await wire.told(Code.PUT, package, payload=BLOCK, block1=(1, False, 6))
+    assert late.code is Code.REQUEST_ENTITY_INCOMPLETE
+    assert (await wire.told(Code.PUT, "/9/0/2", payload=BLOCK, block1=(0, True, 6))).code is Code.CONTINUE
+    assert (await wire.told(Code.GET, state)).payload == b"1"
+
+
 async def test_a_lifetime_that_is_written_before_the_registration_is_answered_is_told(
     wire: Wire, start_device: StartDevice
 ) -> None:

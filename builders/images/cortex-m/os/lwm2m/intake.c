@@ -32,9 +32,15 @@ static enum intake_result answer(struct coap_reply *reply, enum coap_code code)
     return INTAKE_ANSWERED;
 }
 
+void intake_stop(enum update_target target)
+{
+    if (transfer.is_package && transfer.target == target) {
+        transfer.active = false;
+    }
+}
+
 static void forget(enum package_failure failure)
 {
-    /* A cancel may have come in between: then the package is gone, and the reason is known. */
     if (transfer.active && transfer.is_package && update_state_of(transfer.target) == UPDATE_RECEIVING) {
         package_fail(transfer.target, failure);
     }

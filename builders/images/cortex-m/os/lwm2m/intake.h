@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "core/update.h"
 #include "lwm2m/coap_endpoint.h"
 #include "lwm2m/tree.h"
 
@@ -15,6 +16,9 @@ enum intake_result {
 /* Take what a PUT or POST brings. With INTAKE_COMPLETE, `content` is valid until the next call. */
 enum intake_result intake_take(const struct path *path, const struct coap_message *request, struct coap_reply *reply,
                                struct coap_text *content);
+
+/* A package was dropped: what is pushed of it is no part of the next one. */
+void intake_stop(enum update_target target);
 
 /* Give a transfer up that is not heard of any more. */
 void intake_poll(void);

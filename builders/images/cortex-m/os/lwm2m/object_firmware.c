@@ -1,5 +1,6 @@
 /* Object 5, firmware update (version 1.1): push, pull, cancel, and what came of it. */
 #include "lwm2m/download.h"
+#include "lwm2m/intake.h"
 #include "lwm2m/object.h"
 #include "lwm2m/package.h"
 #include "lwm2m/refusal.h"
@@ -85,6 +86,7 @@ static enum coap_code drop(enum package_failure as)
         return refuse(COAP_METHOD_NOT_ALLOWED, "the update is being installed");
     }
     download_stop(UPDATE_FIRMWARE);
+    intake_stop(UPDATE_FIRMWARE);
     package_fail(UPDATE_FIRMWARE, as);
     return COAP_CHANGED;
 }

@@ -1,5 +1,6 @@
 /* Object 9, software management: instance 0 is model slot A, instance 1 model slot B. */
 #include "lwm2m/download.h"
+#include "lwm2m/intake.h"
 #include "lwm2m/object.h"
 #include "lwm2m/package.h"
 #include "lwm2m/refusal.h"
@@ -120,6 +121,7 @@ static enum coap_code uninstall(enum update_target target, const struct coap_tex
     }
     if (now == UPDATE_RECEIVING || now == UPDATE_RECEIVED) {
         download_stop(target);
+        intake_stop(target);
         package_fail(target, PACKAGE_NO_FAILURE);
         return COAP_CHANGED;
     }
