@@ -135,3 +135,14 @@ async def test_the_blocks_that_follow_a_notification_are_of_what_it_told(wire: W
     rest = await wire.told(Code.GET, "/26241/0", block2=(1, False, 6))
     assert rest.code is Code.CONTENT
     assert rest.opt.etag == message.opt.etag
+
+
+async def test_the_rest_of_a_text_is_not_of_a_model_that_is_gone(wire: Wire, device: Device) -> None:
+    assert (await wire.told(Code.PUT, "/9/0/2", payload=BLOCK)).code is Code.CHANGED
+    for resource in ("4", "10"):
+        assert (await wire.told(Code.POST, f"/9/0/{resource}")).code is Code.CHANGED
+    first = await wire.told(Code.GET, "/3/0", block2=(0, False, 0))
+    assert (await wire.told(Code.POST, "/9/0/11")).code is Code.CHANGED
+    rest = await wire.told(Code.GET, "/3/0", block2=(1, False, 0))
+    assert device.process.returncode is None
+    assert rest.opt.etag != first.opt.etag  # whoever reads begins again

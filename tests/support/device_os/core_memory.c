@@ -42,6 +42,7 @@ static uint32_t registrations;
 static uint8_t output[4];
 static uint32_t sequence;
 static char report[REPORT_BYTES + 1];
+static char *version; /* of the model that runs, where it lies; NULL: the firmware's own */
 
 static void path_of(char *path, size_t size, uint32_t target)
 {
@@ -225,8 +226,20 @@ int update_install(enum update_target target)
     return OS_OK;
 }
 
+/* Where another model's version is not read any more, as in a slot that takes the next package. */
+static void run(bool a_slot)
+{
+    static const char of_slot[] = "2.0.0";
+    free(version);
+    version = a_slot ? malloc(sizeof of_slot) : NULL;
+    if (version != NULL) {
+        memcpy(version, of_slot, sizeof of_slot);
+    }
+}
+
 int update_activate(enum update_target target)
 {
+    run(true);
     slots[UPDATE_MODEL_A].active = target == UPDATE_MODEL_A;
     slots[UPDATE_MODEL_B].active = target == UPDATE_MODEL_B;
     return OS_OK;
@@ -235,6 +248,7 @@ int update_activate(enum update_target target)
 int update_deactivate(enum update_target target)
 {
     slots[target].active = 0;
+    run(false);
     return OS_OK;
 }
 
@@ -295,7 +309,6 @@ const struct device_info *device_info(void)
         .board = "host-os",
         .firmware_version = "1.0.0",
         .model_sha256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
-        .model_version = "1.0.0",
         .abi = "ab",
         .model_source = "built-in",
         .reset_reason = "power-on",
@@ -305,6 +318,7 @@ const struct device_info *device_info(void)
         .inference_ticks = 200,
         .free_stack = 4096,
     };
+    info.model_version = version == NULL ? "1.0.0" : version;
     info.uptime_s = clock_ms() / 1000;
     info.inferences++;
     return &info;

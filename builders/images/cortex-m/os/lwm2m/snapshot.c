@@ -8,9 +8,11 @@ static enum snapshot_user last;
 
 void snapshot_take(enum snapshot_user user, bool again)
 {
+    const struct device_info *now = device_info();
     last = user;
-    if (!again || snapshots[user].device.board == 0) {
-        snapshots[user].device = *device_info();
+    /* Its texts lie where the model does that ran: with another one, they may be gone. */
+    if (!again || snapshots[user].device.model_version != now->model_version) {
+        snapshots[user].device = *now;
         snapshots[user].has_result = inference_result(&snapshots[user].result) == OS_OK;
     }
 }

@@ -16,7 +16,8 @@ struct snapshot {
 /* A text of several blocks is rendered anew for each, and must be the same: requests have a snapshot of their own. */
 enum snapshot_user { SNAPSHOT_REQUEST, SNAPSHOT_REPORT, SNAPSHOT_USERS };
 
-/* What is rendered from now on shows the device as it is, or with `again` as this user saw it last. */
+/* What is rendered from now on shows the device as it is, or with `again` as this user saw it last, unless another
+   model runs by now. */
 void snapshot_take(enum snapshot_user user, bool again);
 
 /* Requests for further blocks show what the report showed: those of a notification that was longer than one. */
