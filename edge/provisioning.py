@@ -22,7 +22,10 @@ VERSION = 1
 POINT_BYTES = 65
 SEED_BYTES = 32
 MAX_TEXT_BYTES = 128
+MAX_ENDPOINT_BYTES = 64
 MAX_KEY_BYTES = 64
+MAX_PERIOD_US = 171_000_000  # what the timer of inference counts to, 32 bits of 25 MHz
+MIN_LIFETIME_S, MAX_LIFETIME_S = 3, 7 * 86400
 
 _HEADER = struct.Struct("<4sHH")
 _TLV = struct.Struct("<BH")
@@ -83,8 +86,12 @@ class Provisioning:
 
     def __post_init__(self) -> None:
         """Refuse what the device could not read or use."""
-        for name, text in (("endpoint", self.endpoint), ("server", self.server), ("board", self.board)):
-            _require(name, 1 <= len(text.encode()) <= MAX_TEXT_BYTES, f"must have 1 to {MAX_TEXT_BYTES} bytes")
+        for name, text, most in (
+            ("endpoint", self.endpoint, MAX_ENDPOINT_BYTES),
+            ("server", self.server, MAX_TEXT_BYTES),
+            ("board", self.board, MAX_TEXT_BYTES),
+        ):
+            _require(name, 1 <= len(text.encode()) <= most, f"must have 1 to {most} bytes")
         _require("server", _is_server(self.server), "must be coap://IPv4:port or coaps://IPv4:port")
         point = len(self.signing_key) == POINT_BYTES and self.signing_key[0] == 4
         _require(
@@ -97,12 +104,12 @@ class Provisioning:
         both = bool(self.identity) and bool(self.key)
         fits = both if secure else not (self.identity or self.key)
         _require("key", fits, "and identity go with coaps://, both or none")
-        for name, number, least in (
-            ("period_us", self.period_us, 0),
-            ("lifetime_s", self.lifetime_s, 1),
-            ("confirm_s", self.confirm_s, 1),
+        for name, number, least, largest in (
+            ("period_us", self.period_us, 0, MAX_PERIOD_US),
+            ("lifetime_s", self.lifetime_s, MIN_LIFETIME_S, MAX_LIFETIME_S),
+            ("confirm_s", self.confirm_s, 1, 0xFFFFFFFF),
         ):
-            _require(name, least <= number <= 0xFFFFFFFF, f"must be within {least}..{0xFFFFFFFF}")
+            _require(name, least <= number <= largest, f"must be within {least}..{largest}")
         _require("sensor_port", 0 <= self.sensor_port <= 0xFFFF, f"must be within 0..{0xFFFF}")
 
     def encode(self) -> bytes:

@@ -17,9 +17,10 @@ PLAIN = Provisioning(
 )
 SECURE = replace(PLAIN, server="coaps://10.0.2.2:5684", identity="board-1", key=b"secret" * 4, period_us=0)
 WITH_SENSORS = replace(PLAIN, sensor_port=5690)
+AT_THE_LIMITS = replace(PLAIN, endpoint="e" * 64, period_us=171_000_000, lifetime_s=604_800)
 
 
-@pytest.mark.parametrize("page", [PLAIN, SECURE, WITH_SENSORS])
+@pytest.mark.parametrize("page", [PLAIN, SECURE, WITH_SENSORS, AT_THE_LIMITS])
 def test_a_page_comes_back_as_it_was_written(page: Provisioning) -> None:
     assert Provisioning.decode(page.encode()) == page
     assert Provisioning.decode(page.encode().ljust(4096, b"\xff")) == page
@@ -40,7 +41,7 @@ def test_a_page_of_a_later_host_is_read_as_far_as_it_is_known() -> None:
     ("changes", "field"),
     [
         ({"endpoint": ""}, "endpoint"),
-        ({"endpoint": "e" * 129}, "endpoint"),
+        ({"endpoint": "e" * 65}, "endpoint"),
         ({"server": "http://10.0.2.2:5683"}, "server"),
         ({"server": "coap://10.0.2:5683"}, "server"),
         ({"server": "coap://10.0.2.2:70000"}, "server"),
@@ -53,7 +54,9 @@ def test_a_page_of_a_later_host_is_read_as_far_as_it_is_known() -> None:
         ({"key": b"k" * 65}, "key"),
         ({"server": "coaps://10.0.2.2:5684"}, "key"),
         ({"period_us": -1}, "period_us"),
-        ({"lifetime_s": 0}, "lifetime_s"),
+        ({"period_us": 171_798_692}, "period_us"),
+        ({"lifetime_s": 2}, "lifetime_s"),
+        ({"lifetime_s": 604_801}, "lifetime_s"),
         ({"confirm_s": 1 << 32}, "confirm_s"),
         ({"sensor_port": 1 << 16}, "sensor_port"),
     ],
