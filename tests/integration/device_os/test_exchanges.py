@@ -23,6 +23,7 @@ class Wire(asyncio.DatagramProtocol):
         self._transport: Any = None
         self._device: tuple[str, int] | None = None
         self._id = 1000
+        self._sent = b""
         self.port = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +56,14 @@ class Wire(asyncio.DatagramProtocol):
         """What the device answers to a request."""
         token = (self._id + 1).to_bytes(4, "big")
         self.ask(code, path, token, **options)
+        return await self._told(token)
+
+    async def told_again(self) -> aiocoap.Message:
+        """What the device answers to the last request when that comes a second time."""
+        self._transport.sendto(self._sent, self._device)
+        return await self._told(self._id.to_bytes(4, "big"))
+
+    async def _told(self, token: bytes) -> aiocoap.Message:
         async with asyncio.timeout(SECONDS):
             while True:
                 message = await self._came.get()
@@ -63,18 +72,22 @@ class Wire(asyncio.DatagramProtocol):
 
     def _send(self, message: aiocoap.Message, kind: Type, number: int, token: bytes) -> None:
         message.mtype, message.mid, message.token = kind, number, token
-        self._transport.sendto(message.encode(), self._device)
+        self._sent = message.encode()
+        self._transport.sendto(self._sent, self._device)
 
     def close(self) -> None:
         self._transport.close()
 
 
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
+async def _a_wire() -> AsyncIterator[Wire]:
     loop = asyncio.get_running_loop()
     _, protocol = await loop.create_datagram_endpoint(Wire, local_addr=("127.0.0.1", 0))
     yield protocol
     protocol.close()
+
+
+wire = pytest.fixture(_a_wire, name="wire")
+host = pytest.fixture(_a_wire, name="host")
 
 
 @pytest.fixture
@@ -146,3 +159,27 @@ async def test_the_rest_of_a_text_is_not_of_a_model_that_is_gone(wire: Wire, dev
     rest = await wire.told(Code.GET, "/3/0", block2=(1, False, 0))
     assert device.process.returncode is None
     assert rest.opt.etag != first.opt.etag  # whoever reads begins again
+
+
+@pytest.mark.usefixtures("device")
+async def test_a_host_of_packages_cannot_have_it_forget_what_it_answered_the_server(wire: Wire, host: Wire) -> None:
+    pull = f"coap://127.0.0.1:{host.port}/package".encode()
+    assert (await wire.told(Code.PUT, "/5/0/1", payload=pull)).code is Code.CHANGED
+    await host.heard(Code.GET, "package")
+    for number in (0, 1):
+        block = await wire.told(Code.PUT, "/9/0/2", payload=BLOCK, block1=(number, True, 6))
+        assert block.code is Code.CONTINUE
+    for _ in range(10):
+        assert (await host.told(Code.GET, "/3/0/0")).code is Code.UNAUTHORIZED
+    assert (await wire.told_again()).code is Code.CONTINUE
+
+
+@pytest.mark.usefixtures("device")
+async def test_a_host_of_packages_does_not_come_between_the_blocks_of_a_text(wire: Wire, host: Wire) -> None:
+    pull = f"coap://127.0.0.1:{host.port}/package".encode()
+    assert (await wire.told(Code.PUT, "/5/0/1", payload=pull)).code is Code.CHANGED
+    await host.heard(Code.GET, "package")
+    first = await wire.told(Code.GET, "/26241/0")
+    assert (await host.told(Code.GET, "/3/0/0")).code is Code.UNAUTHORIZED
+    rest = await wire.told(Code.GET, "/26241/0", block2=(1, False, 6))
+    assert rest.opt.etag == first.opt.etag

@@ -11,6 +11,7 @@
 #define EXCHANGE_LIFETIME_MS 247000u
 #define TOKEN_BYTES 8u              /* of our own requests: what nobody guesses, nobody answers */
 #define HEARD 8u                    /* messages that are remembered; a peer has one or two under way */
+#define HEARD_OF_PACKAGES 1u        /* the last of them, so that such a host does not make the server's forgotten */
 
 enum phase { PHASE_FREE, PHASE_WRITING, PHASE_UNACKNOWLEDGED, PHASE_ACKNOWLEDGED };
 
@@ -79,8 +80,10 @@ static struct heard *recall(enum link link, uint16_t id)
 
 static struct heard *remember(enum link link, uint16_t id)
 {
-    struct heard *oldest = &memory[0];
-    for (uint32_t index = 0; index < HEARD && oldest->used; index++) {
+    uint32_t own = HEARD - HEARD_OF_PACKAGES;
+    uint32_t begin = link == LINK_SERVER ? 0 : own, end = link == LINK_SERVER ? own : HEARD;
+    struct heard *oldest = &memory[begin];
+    for (uint32_t index = begin; index < end && oldest->used; index++) {
         struct heard *each = &memory[index];
         if (!each->used || clock_ms() - each->at > clock_ms() - oldest->at) {
             oldest = each;

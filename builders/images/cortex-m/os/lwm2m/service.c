@@ -226,11 +226,11 @@ static void post(const struct path *path, const struct coap_message *request, st
 static void answer(enum link link, const struct coap_message *request, struct coap_reply *reply)
 {
     struct path path;
-    snapshot_take(SNAPSHOT_REQUEST, request->block2.number > 0);
     if (link != LINK_SERVER) {
         reply->code = COAP_UNAUTHORIZED; /* a host of packages has no say */
         return;
     }
+    snapshot_take(SNAPSHOT_REQUEST, request->block2.number > 0);
     if (!path_of_segments(request->path, request->path_count, &path)) {
         reply->code = COAP_NOT_FOUND;
         return;
