@@ -226,6 +226,11 @@ async def test_an_input_is_given_to_the_model_and_its_output_read(server: Lwm2mS
     assert (await server.write(ENDPOINT, at("/26242/0/0"), bytes(40_000))).code == 0x8D
 
 
+@pytest.mark.usefixtures("device")
+async def test_an_input_whose_output_is_too_large_to_be_kept_is_refused_for_good(server: Lwm2mServer) -> None:
+    assert (await server.write(ENDPOINT, at("/26242/0/0"), b"\xff" * 2000)).code == 0x8D  # and not 5.03: try again
+
+
 async def test_telemetry_is_sent_until_it_is_muted(server: Lwm2mServer, start_device: StartDevice) -> None:
     sent: list[Sent] = []
     server.events.listen(lambda event: sent.append(event) if isinstance(event, Sent) else None)

@@ -19,6 +19,7 @@
 
 #define SLOT_BYTES (1u << 20)
 #define INPUT_BYTES 2000u
+#define OF_LARGE_OUTPUT 0xFFu /* first byte of an input: as if the model's output outgrew what is kept of one */
 #define REPORT_BYTES 3000u
 
 struct slot {
@@ -328,6 +329,9 @@ int inference_submit(const uint8_t *input, uint32_t length)
 {
     if (length != INPUT_BYTES) {
         return OS_ARGUMENT;
+    }
+    if (input[0] == OF_LARGE_OUTPUT) {
+        return OS_TOO_LARGE;
     }
     memset(output, 0, sizeof output);
     for (uint32_t index = 0; index < length; index++) {

@@ -46,6 +46,9 @@ static enum coap_code write(uint16_t instance, uint16_t resource, const struct v
                    : refuse(COAP_BAD_REQUEST, "not as many bytes as the model's input tensors have");
     }
     int status = inference_submit(value->data, value->length);
+    if (status == OS_TOO_LARGE) { /* and will be for ever: no reason to try again */
+        return refuse(COAP_TOO_LARGE, "the model's inputs or outputs are larger than what is kept of them");
+    }
     return status == OS_OK ? COAP_CHANGED : refuse(COAP_UNAVAILABLE, "the input before this one waits: try again");
 }
 
