@@ -108,6 +108,22 @@ async def test_a_small_write_does_not_end_a_push_that_is_under_way(wire: Wire) -
 
 
 @pytest.mark.usefixtures("device")
+async def test_a_push_and_an_input_in_blocks_go_on_beside_each_other(wire: Wire) -> None:
+    package, model_input = "/5/0/0", "/26242/0/0"
+    opaque = 42
+    assert (await wire.told(Code.PUT, package, payload=BLOCK, block1=(0, True, 6))).code is Code.CONTINUE
+    assert (
+        await wire.told(Code.PUT, model_input, payload=BLOCK, block1=(0, True, 6), content_format=opaque)
+    ).code is Code.CONTINUE
+    assert (await wire.told(Code.PUT, package, payload=BLOCK, block1=(1, False, 6))).code is Code.CHANGED
+    assert (
+        await wire.told(Code.PUT, model_input, payload=bytes(976), block1=(1, False, 6), content_format=opaque)
+    ).code is Code.CHANGED
+    assert (await wire.told(Code.GET, "/5/0/3")).payload == b"2"
+    assert (await wire.told(Code.GET, "/26242/0/2")).payload == b"1"
+
+
+@pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(
     ("package", "uri", "cancel", "state"),
     [("/5/0/0", "/5/0/1", "/5/0/10", "/5/0/3"), ("/9/1/2", "/9/1/3", "/9/1/6", "/9/1/7")],
