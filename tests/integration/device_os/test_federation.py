@@ -48,6 +48,9 @@ async def value(server: Lwm2mServer, path: str, accept: int | None = None) -> ob
 async def train(server: Lwm2mServer) -> None:
     assert (await write(server, "/19/0/0/0", encode_model("fed_1", 3, HEAD))).success
     assert (await write(server, "/26243/0/2", SAMPLE)).success
+    async with asyncio.timeout(20):
+        while await value(server, "/26243/0/1") != 1:  # noqa: ASYNC110 - it is one when its features are there
+            await asyncio.sleep(0)
     assert (await execute(server, "/26243/0/4", "2='500000',0='3',1='2'")).success
     async with asyncio.timeout(20):
         while str(await value(server, "/26243/0/0")) != "2":  # noqa: ASYNC110 - another process changes it
