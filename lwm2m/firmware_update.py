@@ -261,6 +261,9 @@ def _observed_updating(update: FirmwareUpdate, seen: Observed) -> _Step:
 def _observed_verifying(update: FirmwareUpdate, seen: Observed) -> _Step:
     if seen.state is FirmwareState.UPDATING:
         return wait(update, seen.at), ()
+    if seen.state is FirmwareState.DOWNLOADED and seen.result == UpdateResult.DEFERRED:
+        # It registered for another reason than a reboot, or rebooted with the package untouched.
+        return _deferred(enter(update, UpdateState.DOWNLOADED, seen.at), seen.at)
     if update.registered_at is None:
         return _verdict(update, seen) if seen.result not in _NO_VERDICT else (wait(update, seen.at), ())
     if seen.version == update.target_version:

@@ -155,6 +155,8 @@ def seen(state: FirmwareState, result: int = 0, version: str | None = "1.0", at:
         (BACK, seen(IDLE, 0, "1.5", at=105), "failed", None),
         (BACK, seen(IDLE, 0, None, at=105), "verifying", []),
         (BACK, Observed(105, IDLE, 1, None, "2.0"), "succeeded", None),
+        (BACK, seen(LOADED, 11), "downloaded", []),
+        (UNPROVEN, seen(LOADED, 11), "downloaded", []),
         (BACK, Tick(3600), "failed", None),
     ],
 )  # fmt: skip
