@@ -42,6 +42,8 @@ _RETRY_ONCE = frozenset({UpdateResult.OUT_OF_RAM, UpdateResult.INTEGRITY_FAILURE
 _NO_VERDICT = (None, UpdateResult.INITIAL, UpdateResult.SUCCESS)
 _REQUESTS_TO_INSTALL = 6  # in the period for which a device may put the installation off
 
+_DROPPED = "Cancelled; the device has dropped the package."
+
 _Step = tuple[FirmwareUpdate, tuple[Action, ...]]
 
 
@@ -150,8 +152,11 @@ def _cancel(update: FirmwareUpdate, at: float) -> _Step:
 
 def _done(update: FirmwareUpdate, operation: Operation, at: float) -> _Step:
     match operation, update.state:
+        case ((Operation.EXECUTE_CANCEL | Operation.RESET), UpdateState.DOWNLOADED) if update.cancelling:
+            # A device that has installed meanwhile takes a reset too: only a read tells which firmware it runs.
+            return wait(update, at), (Operation.READ,)
         case ((Operation.EXECUTE_CANCEL | Operation.RESET), _) if update.cancelling:
-            return finish(update, UpdateState.CANCELLED, "Cancelled; the device has dropped the package.")
+            return finish(update, UpdateState.CANCELLED, _DROPPED)
         case Operation.RESET, UpdateState.PENDING:
             return wait(update, at), (Operation.READ,)
         case Operation.WRITE_POLICY, UpdateState.DOWNLOADING if update.in_flight is operation:
@@ -220,6 +225,10 @@ def _observed_downloading(update: FirmwareUpdate, seen: Observed) -> _Step:
 
 
 def _observed_downloaded(update: FirmwareUpdate, seen: Observed) -> _Step:
+    if update.cancelling and seen.state is FirmwareState.IDLE:
+        if seen.version == update.target_version:  # the installation was quicker than the cancellation
+            return _observed_verifying(enter(replace(update, cancelling=False), UpdateState.VERIFYING, seen.at), seen)
+        return finish(update, UpdateState.CANCELLED, _DROPPED)
     if update.in_flight is not None or update.cancelling:
         return update, ()
     match seen.state:

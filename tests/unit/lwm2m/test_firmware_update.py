@@ -346,20 +346,40 @@ def test_every_update_ends_whatever_the_device_says(seed: int) -> None:
     assert update.reason
 
 
+def confirmed(update: FirmwareUpdate, done: Done) -> FirmwareUpdate:
+    """After the device took the cancellation, and the read that follows where it may have installed."""
+    after, actions = step(update, done)
+    if update.state is not UpdateState.DOWNLOADED:
+        return after
+    assert (after.state, actions) == (UpdateState.DOWNLOADED, (Operation.READ,))
+    return step(after, seen(IDLE, 10))[0]
+
+
 @pytest.mark.parametrize("name", ["sending", "sent", "pulling", "executing"])
 def test_a_cancel_stops_the_transfer_and_asks_the_device(name: str) -> None:
     update, actions = step(ACTIVE[name], CancelRequested(5))
     assert actions == (Operation.STOP_TRANSFER, Operation.EXECUTE_CANCEL)
-    assert step(update, Done(6, Operation.EXECUTE_CANCEL))[0].state is UpdateState.CANCELLED
+    assert confirmed(update, Done(6, Operation.EXECUTE_CANCEL)).state is UpdateState.CANCELLED
     refused, actions = step(update, Failed(6, Operation.EXECUTE_CANCEL, "4.04", rejected=True))
     assert actions == (Operation.RESET,)
-    assert step(refused, Done(7, Operation.RESET))[0].state is UpdateState.CANCELLED
+    assert confirmed(refused, Done(7, Operation.RESET)).state is UpdateState.CANCELLED
     going_on, actions = step(refused, Failed(7, Operation.RESET, "4.05", rejected=True))
     assert (going_on.cancelling, actions) == (False, (Operation.READ,))
     silent, actions = step(update, Failed(6, Operation.EXECUTE_CANCEL, "timeout", rejected=False))
     assert step(silent, Tick(silent.next_at))[1] == (Operation.EXECUTE_CANCEL,)
     assert step(silent, Registered(8))[1] == (Operation.EXECUTE_CANCEL,)
     assert step(silent, Tick(silent.deadline))[0].state is UpdateState.CANCELLED
+
+
+def test_a_device_that_installed_before_the_cancel_reached_it_was_not_cancelled() -> None:
+    update, _ = step(EXECUTING, CancelRequested(5))
+    update, _ = step(update, Failed(20, Operation.EXECUTE_CANCEL, "timeout", rejected=False))
+    update, _ = step(update, Registered(60))
+    update, _ = step(update, Failed(61, Operation.EXECUTE_CANCEL, "4.05", rejected=True))
+    update, actions = step(update, Done(62, Operation.RESET))
+    assert actions == (Operation.READ,)
+    update, _ = step(update, seen(IDLE, 0, "2.0"))
+    assert (update.state, update.reason) == (UpdateState.SUCCEEDED, "The device registered again and runs 2.0.")
 
 
 def test_a_cancel_before_anything_was_sent_ends_at_once_and_one_during_the_installation_is_refused() -> None:
