@@ -71,6 +71,8 @@ def _decide(update: FirmwareUpdate, event: Event) -> _Step:
         case Registered(at=at):
             return _registered(update, at)
         case Restarted(at=at):
+            if update.in_flight is Operation.RESET:
+                update = replace(update, reset_sent=False)
             stopped = wait(replace(update, in_flight=None), at) if not update.retry else replace(update, in_flight=None)
             return stopped, (Operation.OBSERVE, Operation.EXECUTE_CANCEL if update.cancelling else Operation.READ)
         case Notified():
@@ -158,7 +160,7 @@ def _done(update: FirmwareUpdate, operation: Operation, at: float) -> _Step:
         case ((Operation.EXECUTE_CANCEL | Operation.RESET), _) if update.cancelling:
             return finish(update, UpdateState.CANCELLED, _DROPPED)
         case Operation.RESET, UpdateState.PENDING:
-            return wait(update, at), (Operation.READ,)
+            return wait(replace(update, in_flight=None), at), (Operation.READ,)
         case Operation.WRITE_POLICY, UpdateState.DOWNLOADING if update.in_flight is operation:
             return _download(replace(update, policy_sent=True), at)
         case ((Operation.WRITE_PACKAGE | Operation.WRITE_URI), UpdateState.DOWNLOADING) if (
@@ -187,7 +189,8 @@ def _operation_failed(update: FirmwareUpdate, event: Failed) -> _Step:
     if operation is Operation.READ and event.rejected and update.state is UpdateState.PENDING:
         return finish(update, UpdateState.FAILED, f"The device does not let itself be updated: {event.reason}")
     if operation is Operation.RESET and update.state is UpdateState.PENDING:
-        return wait(update, at), (Operation.READ,)
+        # Without an answer it is sent again, should there still be something to drop.
+        return wait(replace(update, in_flight=None, reset_sent=event.rejected), at), (Operation.READ,)
     if operation is Operation.WRITE_POLICY and update.in_flight is operation and event.rejected:
         # Version 1.0 of the object has neither resource: the update does not depend on them.
         text = f"The device takes no severity and no period for putting off: {event.reason}"
@@ -199,6 +202,8 @@ def _operation_failed(update: FirmwareUpdate, event: Failed) -> _Step:
 
 
 def _observed_pending(update: FirmwareUpdate, seen: Observed) -> _Step:
+    if update.in_flight is not None:
+        return update, ()
     if seen.state is FirmwareState.UPDATING or seen.state is None:
         return wait(update, seen.at), ()
     if seen.state is FirmwareState.IDLE and seen.version == update.target_version:
@@ -206,7 +211,11 @@ def _observed_pending(update: FirmwareUpdate, seen: Observed) -> _Step:
         return finish(update, UpdateState.SUCCEEDED, text)
     update = replace(update, previous_version=seen.version)
     if seen.state is not FirmwareState.IDLE and not update.reset_sent:
-        return wait(replace(update, reset_sent=True), seen.at), (Operation.RESET,)
+        return wait(replace(update, reset_sent=True, in_flight=Operation.RESET), seen.at), (Operation.RESET,)
+    if seen.state is FirmwareState.DOWNLOADED:
+        # It would refuse the new package, and then be told to install whatever this one is.
+        because = f" The last problem: {update.reason}" if update.reason else ""
+        return finish(update, UpdateState.FAILED, f"The device holds another package and does not drop it.{because}")
     return _download(enter(update, UpdateState.DOWNLOADING, seen.at), seen.at)
 
 

@@ -371,6 +371,20 @@ def test_a_cancel_stops_the_transfer_and_asks_the_device(name: str) -> None:
     assert step(silent, Tick(silent.deadline))[0].state is UpdateState.CANCELLED
 
 
+def test_a_package_that_was_there_before_is_never_installed() -> None:
+    resetting, actions = step(PENDING, seen(LOADED))
+    assert actions == (Operation.RESET,)
+    assert step(resetting, seen(LOADED)) == (resetting, ())
+    silent, actions = step(resetting, Failed(1, Operation.RESET, "timeout", rejected=False))
+    assert (actions, step(silent, seen(LOADED))[1]) == ((Operation.READ,), (Operation.RESET,))
+    restarted, actions = step(resetting, Restarted(1))
+    assert (actions[-1], step(restarted, seen(LOADED))[1]) == (Operation.READ, (Operation.RESET,))
+    refused, _ = step(resetting, Failed(1, Operation.RESET, "4.05", rejected=True))
+    ended, _ = step(refused, seen(LOADED))
+    assert ended.state is UpdateState.FAILED
+    assert ended.reason == "The device holds another package and does not drop it. The last problem: 4.05"
+
+
 def test_a_device_that_installed_before_the_cancel_reached_it_was_not_cancelled() -> None:
     update, _ = step(EXECUTING, CancelRequested(5))
     update, _ = step(update, Failed(20, Operation.EXECUTE_CANCEL, "timeout", rejected=False))
