@@ -18,6 +18,7 @@ from lwm2m.errors import BadRequest, DeviceTimeout, DeviceUnreachable
 from lwm2m.messages import Handler, Reply, Request
 from lwm2m.peers import DTLS, TCP, UDP, parse_peer
 from lwm2m.security import SecurityStore
+from lwm2m.transports.assembly import Assembly
 from lwm2m.transports.coaps import CoapsTransport, SessionAddress
 from lwm2m.transports.limits import DtlsLimits
 from lwm2m.transports.oscore import OscoreContexts, ProtectedSite
@@ -27,8 +28,6 @@ from lwm2m.transports.transport import Transports
 from lwm2m.transports.udp import UdpTransport
 from lwm2m.transports.wire import answer_of, answered, message_of, reply_of, request_of
 from lwm2m.watch import LiveWatch, Way
-
-MAX_INBOUND_BODY = 128 * 1024  # bytes of one block-wise request; the largest is a registration's object list
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +199,7 @@ class Endpoint:
 class _Site(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no types
     def __init__(self, endpoint: Endpoint, handler: Handler, streamed: frozenset[str]) -> None:
         super().__init__()
+        self._block1 = Assembly()
         self._endpoint = endpoint
         self._handler = handler
         self._streamed = streamed
@@ -207,9 +207,6 @@ class _Site(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no 
     async def needs_blockwise_assembly(self, request: Any) -> bool:
         if request.opt.uri_path[:1] and request.opt.uri_path[0] in self._streamed:
             return False
-        block = request.opt.block1
-        if block is not None and block.start + len(request.payload) > MAX_INBOUND_BODY:
-            raise aiocoap.error.RequestEntityTooLarge(f"a request is at most {MAX_INBOUND_BODY} bytes long")
         return True
 
     async def render(self, request: Any) -> Any:

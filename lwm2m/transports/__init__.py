@@ -4,5 +4,6 @@
 - `dtls`: a DTLS server on one UDP port; `dtls_client`: the device's side
 - `coaps`: both as aiocoap message interfaces
 - `udp`, `tcp`: aiocoap's transports, with peers as strings
+- `assembly`: block-wise requests put together in bounded memory
 - `oscore`: security contexts from the credentials, their sequence numbers in a folder
 """

@@ -15,6 +15,8 @@ from lwm2m.registration import Registration
 from lwm2m.security import MemorySecurityStore, PskCredential
 from lwm2m.server import Lwm2mServer
 
+OBJECT_LIST = b",".join(b"</3/%d>" % number for number in range(200))
+
 
 @pytest.fixture
 def heard(server: Lwm2mServer) -> list[Event]:
@@ -187,3 +189,16 @@ async def test_two_servers_cannot_share_a_port(server: Lwm2mServer) -> None:
 
 def _text(value: str) -> aiocoap.Message:
     return aiocoap.Message(code=Code.CONTENT, payload=value.encode(), content_format=0)
+
+
+async def test_a_device_that_skips_a_block_of_its_object_list_is_told_that_it_is_incomplete(
+    server: Lwm2mServer, device: Any
+) -> None:
+    codes = []
+    for number, payload in ((0, OBJECT_LIST[:1024]), (2, OBJECT_LIST[2048:3072]), (1, OBJECT_LIST[1024:])):
+        uri = f"coap://127.0.0.1:{server.port}/rd?ep=dev1"
+        message = aiocoap.Message(code=Code.POST, uri=uri, payload=payload, content_format=40)
+        message.opt.block1 = (number, number != 1, 6)
+        codes.append((await device.context.request(message, handle_blockwise=False).response).code)
+    assert codes == [Code.CONTINUE, Code.REQUEST_ENTITY_INCOMPLETE, Code.CREATED]
+    assert server.registration("dev1").object_links.encode() == OBJECT_LIST
