@@ -205,9 +205,7 @@ class _Site(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no 
         self._streamed = streamed
 
     async def needs_blockwise_assembly(self, request: Any) -> bool:
-        if request.opt.uri_path[:1] and request.opt.uri_path[0] in self._streamed:
-            return False
-        return True
+        return not self._streamed.intersection(request.opt.uri_path[:1])
 
     async def render(self, request: Any) -> Any:
         remote = request.remote

@@ -5,5 +5,6 @@
 - `coaps`: both as aiocoap message interfaces
 - `udp`, `tcp`: aiocoap's transports, with peers as strings
 - `assembly`: block-wise requests put together in bounded memory
+- `duplicates`: which messages were seen lately, in bounded memory
 - `oscore`: security contexts from the credentials, their sequence numbers in a folder
 """

@@ -11,6 +11,7 @@ from lwm2m.peers import DTLS, Peer, from_sockaddr, to_sockaddr
 from lwm2m.transports.association import AssociationEnded, PskLookup
 from lwm2m.transports.dtls import DtlsServer, DtlsSession
 from lwm2m.transports.dtls_client import HANDSHAKE_SECONDS, DtlsClient
+from lwm2m.transports.duplicates import bound_duplicates
 from lwm2m.transports.exchange import acknowledge_by_answer
 from lwm2m.transports.limits import DtlsLimits
 from lwm2m.transports.message_ids import number_messages
@@ -97,6 +98,7 @@ class CoapsTransport:
     def __init__(self, tokens: Any) -> None:
         self.tokens = tokens
         acknowledge_by_answer(tokens)
+        bound_duplicates(tokens)
         self._interface: _ServerInterface = tokens.token_interface.message_interface
 
     @classmethod

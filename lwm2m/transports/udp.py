@@ -10,6 +10,7 @@ from typing import Any, Self
 from aiocoap.transports.udp6 import MessageInterfaceUDP6, UDP6EndpointAddress
 
 from lwm2m.peers import UDP, Peer, from_sockaddr, to_sockaddr
+from lwm2m.transports.duplicates import bound_duplicates
 from lwm2m.transports.exchange import acknowledge_by_answer
 from lwm2m.transports.message_ids import number_messages
 
@@ -37,6 +38,7 @@ class UdpTransport:
     def __init__(self, tokens: Any) -> None:
         self.tokens = tokens
         acknowledge_by_answer(tokens)
+        bound_duplicates(tokens)
         self._interface = tokens.token_interface.message_interface
         self._socket = self._interface.transport.get_extra_info("socket")
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
