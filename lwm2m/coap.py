@@ -21,6 +21,7 @@ from lwm2m.security import SecurityStore
 from lwm2m.transports.assembly import Assembly
 from lwm2m.transports.coaps import CoapsTransport, SessionAddress
 from lwm2m.transports.limits import DtlsLimits
+from lwm2m.transports.options import check_options
 from lwm2m.transports.oscore import OscoreContexts, ProtectedSite
 from lwm2m.transports.tap import Tap, Trace
 from lwm2m.transports.tcp import TcpTransport
@@ -203,6 +204,10 @@ class _Site(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no 
         self._endpoint = endpoint
         self._handler = handler
         self._streamed = streamed
+
+    async def render_to_pipe(self, pipe: Any) -> None:
+        check_options(pipe.request)
+        await super().render_to_pipe(pipe)
 
     async def needs_blockwise_assembly(self, request: Any) -> bool:
         return not self._streamed.intersection(request.opt.uri_path[:1])

@@ -6,5 +6,6 @@
 - `udp`, `tcp`: aiocoap's transports, with peers as strings
 - `assembly`: block-wise requests put together in bounded memory
 - `duplicates`: which messages were seen lately, in bounded memory
+- `options`: which options a request may have
 - `oscore`: security contexts from the credentials, their sequence numbers in a folder
 """

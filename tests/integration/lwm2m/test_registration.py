@@ -7,6 +7,8 @@ from typing import Any
 import aiocoap
 import pytest
 from aiocoap.numbers.codes import Code
+from aiocoap.numbers.optionnumbers import OptionNumber
+from aiocoap.optiontypes import OpaqueOption
 
 from lwm2m.errors import NotRegistered
 from lwm2m.events import Deregistered, Event, Reason, Registered, Updated
@@ -202,3 +204,31 @@ async def test_a_device_that_skips_a_block_of_its_object_list_is_told_that_it_is
         codes.append((await device.context.request(message, handle_blockwise=False).response).code)
     assert codes == [Code.CONTINUE, Code.REQUEST_ENTITY_INCOMPLETE, Code.CREATED]
     assert server.registration("dev1").object_links.encode() == OBJECT_LIST
+
+
+@pytest.mark.parametrize(
+    ("number", "value"),
+    [
+        (OptionNumber.Q_BLOCK1, b"\x0e"),
+        (OptionNumber.OSCORE, b"\x09\x01\x02"),
+        (2049, b"?"),
+        (OptionNumber.CONTENT_FORMAT, b"\xff" * 2000),
+        (OptionNumber.BLOCK2, b"\xff" * 2000),
+        (OptionNumber.ACCEPT, b"\x01\x00\x00"),
+    ],
+)
+async def test_an_option_that_changes_the_meaning_and_is_not_known_is_refused(
+    server: Lwm2mServer, device: Any, caplog: pytest.LogCaptureFixture, number: int, value: bytes
+) -> None:
+    message = aiocoap.Message(code=Code.POST, uri=f"coap://127.0.0.1:{server.port}/rd?ep=dev1", payload=b"</3/0>")
+    message.opt.add_option(OpaqueOption(OptionNumber(number), value))
+    answer = await device.context.request(message, handle_blockwise=False).response
+    assert (answer.code, f"option {int(number)} " in answer.payload.decode()) == (Code.BAD_OPTION, True)
+    assert server.registrations() == []
+    assert not [entry for entry in caplog.records if entry.exc_info]
+
+
+async def test_an_option_that_may_be_ignored_is(server: Lwm2mServer, device: Any) -> None:
+    message = aiocoap.Message(code=Code.POST, uri=f"coap://127.0.0.1:{server.port}/rd?ep=dev1", payload=b"</3/0>")
+    message.opt.add_option(OpaqueOption(OptionNumber(65000), b"?"))
+    assert (await device.context.request(message).response).code == Code.CREATED
