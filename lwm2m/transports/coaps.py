@@ -80,7 +80,7 @@ class _Interface(interfaces.MessageInterface):  # type: ignore[misc]  # aiocoap 
     def _received(self, remote: SessionAddress, data: bytes) -> None:
         try:
             message = aiocoap.Message.decode(data, remote=remote)
-        except error.UnparsableMessage:
+        except (error.UnparsableMessage, UnicodeDecodeError):  # the second of text options: aiocoap lets it through
             _log.info("not CoAP: peer=%s", remote.peer)
             return
         self._manager.dispatch_message(message)

@@ -80,6 +80,21 @@ class _Connection(TcpConnection):  # type: ignore[misc]  # aiocoap has no types
         self._ctx.connections[self.peer] = self
         self.loop.call_later(self._ctx.greeting_seconds, self._expect_greeting)
 
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: a part of the stream. What cannot be read ends the connection: where the next begins is not sure."""
+        try:
+            super().data_received(data)
+        except UnicodeDecodeError:  # a text option; aiocoap lets the error through
+            self.abort("Failed to parse message")
+
+    def pause_writing(self) -> None:
+        """Asyncio: the peer asks and does not read the answers: hear it no further, or they pile up in memory."""
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Asyncio: it reads again."""
+        self._transport.resume_reading()
+
     def _expect_greeting(self) -> None:
         if self._remote_settings is None and not self._transport.is_closing():
             self.abort("no capabilities in time")

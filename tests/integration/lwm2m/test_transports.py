@@ -5,7 +5,8 @@ import hashlib
 import json
 import random
 import shutil
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path as Folder
 from typing import Any
@@ -28,6 +29,7 @@ from lwm2m.peers import socket_address
 from lwm2m.security import Credential, MemorySecurityStore, OscoreCredential, PskCredential
 from lwm2m.server import Lwm2mServer
 from lwm2m.transports.coaps import CoapsClient
+from lwm2m.transports.dtls_client import DtlsClient
 from tests.support.federation_intake import FEDERATION, MemoryIntake
 from tests.support.federation_intake import TOKEN as CLIENT_TOKEN
 
@@ -379,6 +381,12 @@ async def test_after_a_restart_a_device_on_a_connection_has_to_come_back(running
         assert restarted.observations() == []
 
 
+async def eventually(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 - whatever becomes true has no event of its own
+            await asyncio.sleep(0.005)
+
+
 def tcp_listener(server: Lwm2mServer) -> Any:
     endpoint: Any = server._endpoint
     return endpoint._context.by_scheme["coap+tcp"]._listener
@@ -408,6 +416,57 @@ async def test_tcp_connections_are_limited() -> None:
         await writer.wait_closed()
         assert (await server.read("dev1", Path.of(3, 0, 0))).success
         await first.context.shutdown()
+
+
+async def test_a_peer_that_asks_and_never_reads_is_heard_no_further_than_a_buffer_full_of_answers() -> None:
+    async with Lwm2mServer(port=0, listeners=[Listener("coap+tcp", "127.0.0.1", 0)]) as server:
+        loop = asyncio.get_running_loop()
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.setblocking(False)
+            await loop.sock_connect(peer, ("127.0.0.1", server.ports["coap+tcp"]))
+            await loop.sock_sendall(peer, b"\x00\xe1")
+            await eventually(lambda: tcp_listener(server).connections)
+            (connection,) = tcp_listener(server).connections.values()
+            # So that no kernel holds much: the answers are several times as long as what is asked.
+            connection._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            connection._transport.max_size = 4096
+            asked = 5000
+            await loop.sock_sendall(
+                peer, b"".join(b"\x24\x01%c%c%c%c\xb1x" % (*b"tk", *divmod(n, 256)) for n in range(asked))
+            )
+            await eventually(lambda: not connection._transport.is_reading())
+            await asyncio.sleep(0.1)
+            assert connection._transport.get_write_buffer_size() < 150_000
+            answers = b""
+            async with asyncio.timeout(10):
+                while answers.count(b"register with POST /rd") < asked:
+                    answers += await loop.sock_recv(peer, 1 << 16)
+
+
+@pytest.mark.parametrize("scheme", ["coaps", "coap+tcp"])
+async def test_a_text_that_is_no_utf_8_is_dropped_without_a_traceback(
+    scheme: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = MemorySecurityStore({"dev1": PSK})
+    async with Lwm2mServer(port=0, security=store, listeners=[Listener(scheme, "127.0.0.1", 0)]) as server:
+        port = server.ports[scheme]
+        if scheme == "coap+tcp":
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"\x00\xe1" + b"\x30\x02\xb2\xff\xfe")
+            async with asyncio.timeout(5):
+                assert b"Failed to parse" in await reader.read()
+            writer.close()
+            await writer.wait_closed()
+        else:
+            heard: list[bytes] = []
+            client = DtlsClient(PSK.identity, PSK.key, heard.append, lambda _: None)
+            await client.connect("127.0.0.1", port)
+            client.send(b"\x40\x02\x00\x09\xb2\xff\xfe")
+            client.send(b"\x40\x01\x00\x0a\xb1x")
+            await eventually(lambda: heard)
+            client.close()
+        assert not [entry for entry in caplog.records if entry.exc_info]
 
 
 async def test_a_port_is_not_shared_with_another_server() -> None:
