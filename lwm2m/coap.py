@@ -3,7 +3,7 @@
 # ruff: noqa: ASYNC109 - a deadline is part of a CoAP exchange: retransmissions are planned by it
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,7 +28,7 @@ from lwm2m.transports.tcp import TcpTransport
 from lwm2m.transports.transport import Transports
 from lwm2m.transports.udp import UdpTransport
 from lwm2m.transports.wire import answer_of, answered, message_of, reply_of, request_of
-from lwm2m.watch import LiveWatch, Way
+from lwm2m.watch import LiveWatch, Rests, Way
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +172,13 @@ class Endpoint:
         address = remote.underlying_address if secured else remote
         way = Way(peer, address, self._context.of(address).tokens, remote.security_context if secured else None)
 
-        def on_message(first: Any) -> None:
-            self._spawn(self._notify(peer, request, timeout, first, on_notification))
+        async def fetch(first: Any) -> Any:
+            # A notification whose rest cannot be fetched is lost, as any notification may be: observe is best-effort.
+            with suppress(DeviceTimeout, DeviceUnreachable, BadRequest):
+                return await self._rest(peer, request, timeout, first)
 
-        return LiveWatch(way, message_of(replace(request, observe=0), remote, timeout), on_message)
+        rests = Rests(fetch, lambda message: on_notification(reply_of(message)), self._spawn)
+        return LiveWatch(way, message_of(replace(request, observe=0), remote, timeout), rests.take)
 
     async def _rest(self, peer: str, request: Request, timeout: float, first: Any) -> Any:
         """The whole content when `first` is only the first block of it (RFC 7641, section 5)."""
@@ -184,17 +187,11 @@ class Endpoint:
         whole = self._context.request(message_of(request, self._remote(peer), timeout))
         return await answered(peer, whole.response, timeout)
 
-    async def _notify(
-        self, peer: str, request: Request, timeout: float, first: Any, on_notification: Callable[[Reply], None]
-    ) -> None:
-        # A notification whose rest cannot be fetched is lost, as any notification may be: observe is best-effort.
-        with suppress(DeviceTimeout, DeviceUnreachable, BadRequest):
-            on_notification(reply_of(await self._rest(peer, request, timeout, first)))
-
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
 
 class _Site(aiocoap.resource.Resource):  # type: ignore[misc]  # aiocoap has no types

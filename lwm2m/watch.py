@@ -4,7 +4,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,6 +161,50 @@ class LiveWatch:
         outgoing = self._way.tokens.outgoing_requests
         if outgoing is not None and outgoing.get(key) is pipe:
             del outgoing[key]
+
+
+class Rests:
+    """Fetches what notifications have beyond their first block, one at a time, and never tells of one after a newer.
+
+    `fetch` gets the whole of a message, or None when it cannot be had; `spawn` runs work in the background.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[Any], Awaitable[Any]],
+        tell: Callable[[Any], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], "asyncio.Task[None]"],
+    ) -> None:
+        self._fetch = fetch
+        self._tell = tell
+        self._spawn = spawn
+        self._fetching: asyncio.Task[None] | None = None
+        self._waiting: Any = None
+
+    def take(self, message: Any) -> None:
+        """The next notification."""
+        busy = self._fetching is not None and not self._fetching.done()
+        if message.opt.block2 is not None and message.opt.block2.more:
+            # What is being fetched is the content of now: those in between are of no use, only the last.
+            self._waiting = message
+            if not busy:
+                self._fetching = self._spawn(self._fetch_all())
+            return
+        self._waiting = None
+        if self._fetching is not None and busy:
+            self._fetching.cancel()
+            self._fetching = None
+        self._spawn(self._tell_soon(message))
+
+    async def _fetch_all(self) -> None:
+        while self._waiting is not None:
+            first, self._waiting = self._waiting, None
+            whole = await self._fetch(first)
+            if whole is not None:
+                self._tell(whole)
+
+    async def _tell_soon(self, message: Any) -> None:
+        self._tell(message)
 
 
 def _fail(future: "asyncio.Future[Any]", error: Exception) -> None:

@@ -236,3 +236,37 @@ async def test_an_active_cancel_of_a_composite_that_the_device_answers_without_c
     response = await server.cancel_observe_composite("dev1", [STATE], active=True)
     assert response is not None
     assert response.success
+
+
+def first_block() -> Any:
+    message = aiocoap.Message(code=Code.CONTENT, payload=b"A" * 1024, content_format=0)
+    message.opt.block2 = (0, True, 6)
+    return message
+
+
+async def test_a_long_notification_whose_rest_comes_late_is_not_told_after_a_newer_one(
+    server: Lwm2mServer, device: Any
+) -> None:
+    name, asked = Path.of(3, 0, 0), asyncio.Event()
+
+    def late(request: aiocoap.Message) -> aiocoap.Message:
+        if request.opt.observe is None:
+            asked.set()
+        return aiocoap.Message(code=Code.CONTENT, payload=b"A" * 2000, content_format=0)
+
+    device.answers["GET", "/3/0/0"] = late
+    await device.register()
+    await server.observe("dev1", name)
+    asked.clear()
+    told: list[str] = []
+    server.events.listen(lambda event: told.append(event.node.value) if isinstance(event, Notification) else None)
+    for _ in range(50):
+        device.notify("/3/0/0", first_block())
+    await asyncio.wait_for(asked.wait(), 5)
+    device.notify("/3/0/0", aiocoap.Message(code=Code.CONTENT, payload=b"newest", content_format=0))
+    async with asyncio.timeout(5):
+        while "newest" not in told:  # noqa: ASYNC110 - the listener has no event to wait for
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    assert told[-1] == "newest"
+    assert [each for each in device.requests if each.opt.observe is None and each.opt.uri_path == ("3", "0", "0")]
