@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from lwm2m.errors import BadRequest
 from lwm2m.leshan_http import Servlet, parse_json, read_body, text
 from lwm2m.leshan_json import Json
+from lwm2m.registration import MAX_ENDPOINT_NAME, is_endpoint_name
 from lwm2m.security import BadCredential, Credential, IdentityTaken, OscoreCredential, PskCredential, SecurityStore
 
 AES_CCM_16_64_128, HKDF_SHA_256 = 10, -10  # COSE algorithm numbers: the only ones that Leshan lets one choose
 MAX_HEX = 8192  # digits of one field
-MAX_ENDPOINT = 255
 LOCK = "locked "  # begins the identity of a key that nobody has
 
 
@@ -104,8 +104,8 @@ def parse_security(data: object) -> tuple[str, Credential | Json]:
     """
     info = _object(data, "security info")
     endpoint = info.get("endpoint")
-    if not isinstance(endpoint, str) or not 1 <= len(endpoint) <= MAX_ENDPOINT:
-        raise BadRequest("Missing endpoint")
+    if not isinstance(endpoint, str) or not is_endpoint_name(endpoint):
+        raise BadRequest(f"Missing endpoint: a name has 1 to {MAX_ENDPOINT_NAME} printable characters")
     if "tls" in info:
         return endpoint, _tls(_object(info["tls"], "tls field"))
     if "oscore" in info:

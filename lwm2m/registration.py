@@ -19,8 +19,8 @@ _VERSION = re.compile(r"1\.([0-2])(\.[0-9]{1,3})?")
 _OBJECT_VERSION = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}")
 _BINDING = re.compile(r"[UTSNMHQ]{1,16}")
 _LIFETIME = re.compile(r"[0-9]{1,10}")
-# Control characters would break log lines and SSE frames.
-_ENDPOINT = re.compile(r"[^\x00-\x1f\x7f]{1,255}")
+# Control characters would break log lines and SSE frames; half a surrogate pair, which JSON can spell, any answer.
+_ENDPOINT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,255}")
 _OWN_PARAMETERS = frozenset({"ep", "lt", "lwm2m", "b", "Q", "sms"})
 
 
@@ -125,6 +125,11 @@ class RegistrationUpdate:
     object_links: str | None = None
     root_path: str | None = None
     additional: tuple[tuple[str, str], ...] = ()
+
+
+def is_endpoint_name(text: str) -> bool:
+    """Whether a device can be called so."""
+    return _ENDPOINT.fullmatch(text) is not None
 
 
 def parse_register(
@@ -303,7 +308,7 @@ def _endpoint(parameters: Mapping[str, str]) -> str:
     endpoint = parameters.get("ep")
     if not endpoint:
         raise BadRequest("the endpoint name is missing: send ?ep=NAME")
-    if not _ENDPOINT.fullmatch(endpoint):
+    if not is_endpoint_name(endpoint):
         raise BadRequest(f"an endpoint name is 1 to {MAX_ENDPOINT_NAME} printable characters")
     return endpoint
 

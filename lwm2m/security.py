@@ -25,7 +25,7 @@ OSCORE_CLAIM = "oscore:"  # what the identity of a request begins with when OSCO
 MASTER_KEY_SIZE = 32  # bytes: AES-256
 _NONCE_SIZE = 12
 _SEAL_VERSION = b"\x01"
-_IDENTITY = re.compile(r"[^\x00-\x1f\x7f]+")
+_IDENTITY = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")  # without half a surrogate pair, which JSON can spell
 
 
 class BadCredential(Lwm2mError, ValueError):

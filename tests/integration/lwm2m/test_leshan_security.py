@@ -110,6 +110,12 @@ async def test_an_endpoint_with_a_public_key_or_a_certificate_is_refused_in_plai
         ("{", "Invalid request body: the body is no JSON"),
         ("[]", "Invalid request body: security info should be a json object"),
         ("{}", "Invalid request body: Missing endpoint"),
+        ('{"endpoint":"\\ud800","tls":{"mode":"x509"}}', "Invalid request body: Missing endpoint"),
+        ('{"endpoint":"a\\u0000b","tls":{"mode":"x509"}}', "Invalid request body: Missing endpoint"),
+        (
+            '{"endpoint":"x","tls":{"mode":"psk","details":{"identity":"\\ud800","key":"00"}}}',
+            "Invalid request body: a PSK identity",
+        ),
         ('{"endpoint":"x"}', "Invalid request body: Invalid security info content"),
         ('{"endpoint":"x","tls":1}', "Invalid request body: tls field should be a json object"),
         ('{"endpoint":"x","tls":{"mode":"none"}}', "Invalid request body: Invalid security info content"),
