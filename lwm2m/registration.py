@@ -50,6 +50,11 @@ class Registration:
         return parse_links(self.object_links)
 
     @property
+    def text_size(self) -> int:
+        """Characters that the device had us keep."""
+        return len(self.object_links) + sum(len(name) + len(value) for name, value in self.additional)
+
+    @property
     def root(self) -> tuple[str, ...]:
         """The Uri-Path options that stand before every path of the device (Transport 1.1.1, section 6.4.1)."""
         return tuple(part for part in self.root_path.split("/") if part)
@@ -226,6 +231,7 @@ class Registrations:
         self._by_id: dict[str, Registration] = {}
         self._by_endpoint: dict[str, Registration] = {}
         self._id_at: dict[str, str] = {}  # the registration that came last from an address
+        self.text_size = 0  # of all
         for registration in restored:
             self.register(registration)
 
@@ -254,6 +260,7 @@ class Registrations:
         if previous is not None:
             self._forget(previous)
         self._by_id[registration.id] = registration
+        self.text_size += registration.text_size
         self._id_at[registration.address] = registration.id
         self._by_endpoint[registration.endpoint] = registration
         return previous
@@ -277,6 +284,7 @@ class Registrations:
 
     def _forget(self, registration: Registration) -> None:
         del self._by_id[registration.id]
+        self.text_size -= registration.text_size
         if self._id_at.get(registration.address) == registration.id:
             del self._id_at[registration.address]
 

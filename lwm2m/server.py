@@ -35,7 +35,11 @@ __all__ = ["Lwm2mServer", "Response"]
 DEFAULT_PORT = 5683
 GRACE = 5.0  # seconds after the lifetime: an Update may be retransmitted
 EXPIRY_INTERVAL = 1.0
-MAX_REGISTRATIONS = 100_000  # about a kilobyte each
+MAX_REGISTRATIONS = 100_000  # about a kilobyte each, and what the device lists
+PLAIN_UPDATE = 256  # characters: an Update that says little more than that the device is alive is always taken
+MAX_TEXT = (
+    256 << 20
+)  # characters of object lists and parameters of all: one may have 64 Ki, and most have a few hundred
 _ID_ALPHABET = string.ascii_letters + string.digits
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,7 @@ class Lwm2mServer(Downlink):
         grace: float = GRACE,
         awake_time: float = AWAKE_TIME,
         max_registrations: int = MAX_REGISTRATIONS,
+        max_text: int = MAX_TEXT,
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -80,6 +85,7 @@ class Lwm2mServer(Downlink):
         self._restored_observations: list[Observation] = []
         self._security = security
         self._max_registrations = max_registrations
+        self._max_text = max_text
         self._interval = min(EXPIRY_INTERVAL, awake_time / 4)
         self._listeners = (Listener(UDP, host, port), *listeners)
         self._oscore_folder = oscore_folder
@@ -258,8 +264,9 @@ class Lwm2mServer(Downlink):
             now=now,
         )
         self._check(registration.endpoint, request)
-        known = self._registrations.by_endpoint(registration.endpoint) is not None
-        if not known and len(self._registrations) >= self._max_registrations:
+        known = self._registrations.by_endpoint(registration.endpoint)
+        full = known is None and len(self._registrations) >= self._max_registrations
+        if full or self._has_no_room(request, known):
             return _refuse(Code.SERVICE_UNAVAILABLE, "the server has as many devices as it can hold: try again later")
         registration = replace(registration, secure=request.secure, identity=request.identity)
         previous = self._registrations.register(registration)
@@ -275,6 +282,8 @@ class Lwm2mServer(Downlink):
         if previous is None:
             return _unknown()
         self._check(previous.endpoint, request)
+        if self._has_no_room(request, previous, PLAIN_UPDATE):
+            return _refuse(Code.SERVICE_UNAVAILABLE, "the server keeps as much as it can hold: try again later")
         update = parse_update(registration_id, request.query, request.payload, request.content_format, address=peer)
         changed = self._registrations.update(update, self._clock())
         if changed is None:
@@ -309,6 +318,11 @@ class Lwm2mServer(Downlink):
             return request.query
         endpoint = self._security.endpoint_of(request.identity)
         return request.query if endpoint is None else (f"ep={endpoint}", *request.query)
+
+    def _has_no_room(self, request: Request, known: Registration | None, spare: int = 0) -> bool:
+        size = len(request.payload) + sum(map(len, request.query))
+        others = self._registrations.text_size - (0 if known is None else known.text_size)
+        return size > spare and others + size > self._max_text
 
     def _check(self, endpoint: str, request: Request) -> None:
         if self._security is not None:

@@ -165,6 +165,24 @@ async def test_a_full_server_takes_no_new_device_and_keeps_those_it_has(new_devi
         assert (await device.send(Code.POST, location)).code == Code.NOT_FOUND
 
 
+async def test_devices_that_list_more_than_can_be_kept_are_refused_and_no_other_is_lost(new_device: Any) -> None:
+    long = b",".join(b"</3/%d>" % number for number in range(1000))
+    async with Lwm2mServer(port=0, max_text=2 * len(long)) as server:
+        device = await new_device(server.port)
+        location = await device.register("ep=dev1", long)
+        assert (
+            await device.send(Code.POST, "/rd", "ep=dev2", long, content_format=40)
+        ).code == Code.SERVICE_UNAVAILABLE
+        other = await device.register("ep=dev2", b"</3/0>")
+        answer = await device.send(Code.POST, other, "", long + b",</4/0>", content_format=40)
+        assert answer.code == Code.SERVICE_UNAVAILABLE
+        for path in (location, other):
+            assert (await device.send(Code.POST, path, "lt=60")).code == Code.CHANGED
+        again = await device.register("ep=dev1", long)
+        assert (await device.send(Code.DELETE, again)).code == Code.DELETED
+        assert (await device.send(Code.POST, other, "", long, content_format=40)).code == Code.CHANGED
+
+
 async def test_an_endpoint_that_has_a_key_does_nothing_without_it(new_device: Any) -> None:
     security = MemorySecurityStore()
     async with Lwm2mServer(port=0, security=security) as server:
