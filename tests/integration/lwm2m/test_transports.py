@@ -469,20 +469,17 @@ async def test_a_text_that_is_no_utf_8_is_dropped_without_a_traceback(
         assert not [entry for entry in caplog.records if entry.exc_info]
 
 
-async def test_a_port_is_not_shared_with_another_server() -> None:
+async def test_a_port_is_not_shared_with_another_server(reserve_tcp_port: Callable[[], Any]) -> None:
     store = MemorySecurityStore()
-    async with Lwm2mServer(port=0, security=store, listeners=[Listener("coaps", "127.0.0.1", 0)]) as server:
-        for listener in (
-            Listener("coaps", "127.0.0.1", server.ports["coaps"]),
-            Listener("coap+tcp", "127.0.0.1", server.ports["coap"]),
-        ):
-            taken = Lwm2mServer(port=0, security=store, listeners=[listener])
-            if listener.scheme == "coaps":
-                with pytest.raises(OSError, match="in use"):
-                    await taken.start()
-            else:
-                await taken.start()  # TCP and UDP ports are different things
-                await taken.stop()
+    both = reserve_tcp_port()
+    listeners = [Listener("coaps", "127.0.0.1", 0)]
+    async with Lwm2mServer(port=both.number, security=store, listeners=listeners) as server:
+        taken = Listener("coaps", "127.0.0.1", server.ports["coaps"])
+        with pytest.raises(OSError, match="in use"):
+            await Lwm2mServer(port=0, security=store, listeners=[taken]).start()
+        free = Listener("coap+tcp", "127.0.0.1", both.release())  # TCP and UDP ports are different things
+        async with Lwm2mServer(port=0, security=store, listeners=[free]):
+            pass
 
 
 @pytest.mark.parametrize(
