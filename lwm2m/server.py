@@ -37,9 +37,8 @@ GRACE = 5.0  # seconds after the lifetime: an Update may be retransmitted
 EXPIRY_INTERVAL = 1.0
 MAX_REGISTRATIONS = 100_000  # about a kilobyte each, and what the device lists
 PLAIN_UPDATE = 256  # characters: an Update that says little more than that the device is alive is always taken
-MAX_TEXT = (
-    256 << 20
-)  # characters of object lists and parameters of all: one may have 64 Ki, and most have a few hundred
+# Characters of object lists and parameters of all: one may have 64 Ki, and most have a few hundred.
+MAX_TEXT = 256 << 20
 _ID_ALPHABET = string.ascii_letters + string.digits
 _log = logging.getLogger(__name__)
 

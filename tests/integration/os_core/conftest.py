@@ -22,7 +22,7 @@ def libraries() -> None:
 
 
 @pytest.fixture(scope="session")
-def program(libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 - has to be there
+def program(libraries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 - it is needed, and has no value
     return compile_core(tmp_path_factory.mktemp("core"))
 
 
@@ -33,7 +33,7 @@ def core(program: Path, tmp_path: Path) -> Core:
 
 @pytest.fixture(scope="session")
 def build(
-    libraries: None,  # noqa: ARG001 - has to be there
+    libraries: None,  # noqa: ARG001 - it is needed, and has no value
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[[str], firmware.Build]:
     """build(name of a model of the zoo)."""

@@ -189,8 +189,11 @@ def _function(index: int, node: Node) -> str:
     return f"layer_{index}_{node.kind.lower()}"
 
 
-Arrays = dict[tuple[str, tuple[int, ...]], str]
-"""The names of the constant arrays so far, by type and values."""
+_Array = tuple[str, tuple[int, ...]]
+"""What makes two arrays one: type and values."""
+
+Arrays = dict[_Array, str]
+"""The names of the shared arrays so far."""
 
 _SHARED_BYTES = 64  # of arrays that layers share: the steps of an unrolled recurrent layer have the same weights
 
@@ -199,14 +202,18 @@ def _bytes(constant: Constant) -> int:
     return WIDTHS[constant.c_type] * len(constant.values)
 
 
+def _shared(constant: Constant) -> _Array | None:
+    return (constant.c_type, tuple(constant.values)) if _bytes(constant) >= _SHARED_BYTES else None
+
+
 def _named(function: str, constants: Sequence[Constant], arrays: Arrays) -> tuple[dict[str, str], list[str]]:
     """The name of each constant's array, by field, and the lines of those that no layer had before."""
     names: dict[str, str] = {}
     lines: list[str] = []
     for constant in constants:
         name = own = f"{function}_{constant.field.replace('.', '_')}"
-        if _bytes(constant) >= _SHARED_BYTES:
-            name = arrays.setdefault((constant.c_type, tuple(constant.values)), own)
+        if (array := _shared(constant)) is not None:
+            name = arrays.setdefault(array, own)
         names[constant.field] = name
         if name == own:
             lines += _array(own, constant.c_type, constant.values)
@@ -269,10 +276,11 @@ def states_bytes(layers: Sequence[Layer]) -> int:
 def constants_bytes(layers: Sequence[Layer]) -> int:
     """Bytes of all constant arrays: what the model's section holds at the least."""
     initial = sum(state.bytes for state in _states(layers) if _is_mixed(state))
-    constants = [constant for layer in layers for constant in layer.constants]
-    shared = {
-        (constant.c_type, tuple(constant.values)): _bytes(constant)
-        for constant in constants
-        if _bytes(constant) >= _SHARED_BYTES
-    }
-    return initial + sum(shared.values()) + sum(n for n in map(_bytes, constants) if n < _SHARED_BYTES)
+    shared: dict[_Array, int] = {}
+    own = 0
+    for constant in (constant for layer in layers for constant in layer.constants):
+        if (array := _shared(constant)) is not None:
+            shared[array] = _bytes(constant)
+        else:
+            own += _bytes(constant)
+    return initial + sum(shared.values()) + own

@@ -8,7 +8,15 @@ from compiler.errors import Code
 from compiler.graph import DType, Node, Tensor
 from compiler.layer import Below, Layer
 from compiler.operators.family import Family
-from compiler.operators.rules import EXPORT_HINT, affine, constant, require_arity, require_shape, require_type
+from compiler.operators.rules import (
+    EXPORT_HINT,
+    affine,
+    constant,
+    require_arity,
+    require_rank_up_to,
+    require_shape,
+    require_type,
+)
 
 MAX_RANK = 5  # of the oracle; TML_PAD_LOOPS of kernels/tml_move.h is one less
 
@@ -60,12 +68,7 @@ def check(node: Node) -> None:
     source = node.input(0)
     for tensor in (source, node.output):
         require_type(node, tensor, DType.INT8)
-    if len(source.shape) > MAX_RANK:
-        raise node.refusal(
-            Code.UNSUPPORTED_OPERATOR,
-            f"{source.label} has more than {MAX_RANK} dimensions",
-            "Reshape to fewer dimensions first.",
-        )
+    require_rank_up_to(node, source, MAX_RANK)
     _value(node)
     require_shape(node, node.output, tuple(side.before + side.size + side.after for side in _sides(node)))
 

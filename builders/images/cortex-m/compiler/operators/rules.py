@@ -40,6 +40,16 @@ def require_rank(node: Node, tensor: Tensor, rank: int) -> None:
         raise node.refusal(Code.BAD_MODEL, f"{tensor.label} does not have {rank} dimensions", EXPORT_HINT)
 
 
+def require_rank_up_to(node: Node, tensor: Tensor, most: int) -> None:
+    """The tensor has no more dimensions than the oracle takes."""
+    if len(tensor.shape) > most:
+        raise node.refusal(
+            Code.UNSUPPORTED_OPERATOR,
+            f"{tensor.label} has more than {most} dimensions",
+            "Reshape to fewer dimensions first.",
+        )
+
+
 def require_shape(node: Node, tensor: Tensor, shape: tuple[int, ...]) -> None:
     """The tensor has exactly this shape."""
     if tensor.shape != shape:

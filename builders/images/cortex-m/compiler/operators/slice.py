@@ -8,7 +8,14 @@ from compiler.layer import Layer
 from compiler.operators.family import Family
 from compiler.operators.gather import gather_layer
 from compiler.operators.loops import contiguous_steps
-from compiler.operators.rules import EXPORT_HINT, constant, require_arity, require_shape, require_type
+from compiler.operators.rules import (
+    EXPORT_HINT,
+    constant,
+    require_arity,
+    require_rank_up_to,
+    require_shape,
+    require_type,
+)
 
 MAX_RANK = 5  # of the oracle
 INPUTS = ("begin", "size")
@@ -42,12 +49,7 @@ def check(node: Node) -> None:
     source = node.input(0)
     for tensor in (source, node.output):
         require_type(node, tensor, DType.INT8)
-    if len(source.shape) > MAX_RANK:
-        raise node.refusal(
-            Code.UNSUPPORTED_OPERATOR,
-            f"{source.label} has more than {MAX_RANK} dimensions",
-            "Reshape to fewer dimensions first.",
-        )
+    require_rank_up_to(node, source, MAX_RANK)
     shape = []
     for axis, (begin, size, whole) in enumerate(zip(_begins(node), _numbers(node, 2), source.shape, strict=True)):
         taken = whole - begin if size == -1 else size

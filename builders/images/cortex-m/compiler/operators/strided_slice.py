@@ -10,7 +10,14 @@ from compiler.layer import Layer
 from compiler.operators.family import Family, OptionsReader, options_of
 from compiler.operators.gather import gather_layer
 from compiler.operators.loops import contiguous_steps
-from compiler.operators.rules import EXPORT_HINT, constant, require_arity, require_shape, require_type
+from compiler.operators.rules import (
+    EXPORT_HINT,
+    constant,
+    require_arity,
+    require_rank_up_to,
+    require_shape,
+    require_type,
+)
 
 MAX_RANK = 4  # of the oracle
 INPUTS = ("begin", "end", "strides")
@@ -100,12 +107,7 @@ def check(node: Node) -> None:
     require_arity(node, 4, 4)
     for tensor in (node.input(0), node.output):
         require_type(node, tensor, DType.INT8)
-    if len(node.input(0).shape) > MAX_RANK:
-        raise node.refusal(
-            Code.UNSUPPORTED_OPERATOR,
-            f"{node.input(0).label} has more than {MAX_RANK} dimensions",
-            "Reshape to fewer dimensions first.",
-        )
+    require_rank_up_to(node, node.input(0), MAX_RANK)
     options = options_of(node, StridedSliceOptions)
     for name, used in (
         ("ellipsis_mask", options.ellipsis_mask),

@@ -8,7 +8,14 @@ from compiler.layer import Layer
 from compiler.operators.family import Family
 from compiler.operators.gather import gather_layer
 from compiler.operators.loops import contiguous_steps
-from compiler.operators.rules import EXPORT_HINT, constant, require_arity, require_shape, require_type
+from compiler.operators.rules import (
+    EXPORT_HINT,
+    constant,
+    require_arity,
+    require_rank_up_to,
+    require_shape,
+    require_type,
+)
 
 MAX_RANK = 5  # of the oracle
 
@@ -26,12 +33,7 @@ def check(node: Node) -> None:
     source = node.input(0)
     for tensor in (source, node.output):
         require_type(node, tensor, DType.INT8)
-    if len(source.shape) > MAX_RANK:
-        raise node.refusal(
-            Code.UNSUPPORTED_OPERATOR,
-            f"{source.label} has more than {MAX_RANK} dimensions",
-            "Reshape to fewer dimensions first.",
-        )
+    require_rank_up_to(node, source, MAX_RANK)
     order = _order(node)
     if sorted(order) != list(range(len(source.shape))):
         raise node.refusal(
